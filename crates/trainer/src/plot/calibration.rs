@@ -64,7 +64,7 @@ pub fn calibration(bins: &[ReliabilityBin]) -> String {
         let (lower, upper) = wilson(bin.frauds, bin.rows);
         svg.line((centre.0, y.at(lower)), (centre.0, y.at(upper)), "whisker");
         // The area of a dot grows with its rows, from a size that is still seen.
-        let radius = 4.0 + 6.0 * (bin.rows as f64 / most).sqrt();
+        let radius = 4.0 + 4.0 * (bin.rows as f64 / most).sqrt();
         let above = y.at(upper).min(centre.1 - radius) - 6.0;
         let label =
             if above < TOP + 10.0 { y.at(lower).max(centre.1 + radius) + 14.0 } else { above };
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(svg.matches("class=\"dot\"").count(), 1 + 3); // the legend's, and three bins
         // x: 48 + ½ · 408; y: 364 − ¼ · 260.
         assert!(svg.contains("<circle cx=\"252\" cy=\"299\""), "{svg}");
-        assert!(svg.contains("<circle cx=\"48\" cy=\"364\" r=\"10\""));
+        assert!(svg.contains("<circle cx=\"48\" cy=\"364\" r=\"8\""));
         assert!(svg.contains(">4,692</text>"));
         // 0.25 · 100 rows of 4,795: (100 · |0.5 − 0.25|) / 4,795.
         assert!(svg.contains("expected error 0.005"));

@@ -2,14 +2,13 @@
 
 use fraud_core::measures::ConfusionCounts;
 
-use super::axes::{Key, heading};
+use super::axes::{Key, SIZE, heading};
 use super::svg::Svg;
 use super::words::{percent, thousands};
 
-const SIZE: (f64, f64) = (480.0, 340.0);
 const LEFT: f64 = 96.0;
 const TOP: f64 = 92.0;
-const CELL: (f64, f64) = (182.0, 110.0);
+const CELL: (f64, f64) = (182.0, 146.0);
 const GAP: f64 = 6.0;
 
 /// Rows by truth (down) and decision (across), with counts and the share of their truth; the fuller
@@ -52,10 +51,10 @@ pub fn confusion(counts: &ConfusionCounts, threshold: f64) -> String {
             let share = if total > 0 { count as f64 / total as f64 } else { 0.0 };
             svg.shaded_rect((x, y), CELL, (class, 0.06 + 0.32 * share), "");
             let middle = x + CELL.0 / 2.0;
-            svg.text((middle, y + 32.0), "m", name);
-            svg.text((middle, y + 63.0), "m big", &thousands(count));
+            svg.text((middle, y + 46.0), "m", name);
+            svg.text((middle, y + 79.0), "m big", &thousands(count));
             if total > 0 {
-                svg.text((middle, y + 87.0), "m", &percent(share));
+                svg.text((middle, y + 104.0), "m", &percent(share));
             }
         }
     }

@@ -10,11 +10,15 @@ mod confusion;
 mod curves;
 mod scale;
 mod svg;
+mod weights;
 pub(crate) mod words;
 
 pub use calibration::calibration;
+pub(crate) use calibration::wilson;
 pub use confusion::confusion;
 pub use curves::{pr_curve, roc_curve};
+pub(crate) use svg::without_style;
+pub(crate) use weights::weights;
 
 /// The rules that every picture is drawn by. They name colours by the variables that [`COLOURS`]
 /// and [`DARK_COLOURS`] set; a page with pictures of its own includes them once.

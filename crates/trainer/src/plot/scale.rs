@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_inside() {
-        assert_eq!(nice_ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(nice_ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 3.0 * 0.2, 0.8, 1.0]);
         assert_eq!(nice_ticks(-7.3, 12.1, 4), [-5.0, 0.0, 5.0, 10.0]);
         assert_eq!(nice_ticks(2.0, 2.0, 5), [2.0]);
         assert_eq!(decades(1e-4, 1.0).len(), 5);

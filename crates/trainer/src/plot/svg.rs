@@ -113,6 +113,16 @@ impl Svg {
     }
 }
 
+/// A standalone picture without its style, for a page that has the style already.
+pub(crate) fn without_style(svg: &str) -> String {
+    match (svg.find("<style>"), svg.find("</style>")) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}{}", &svg[..start], svg[end + "</style>".len()..].trim_end())
+        }
+        _ => svg.to_owned(),
+    }
+}
+
 /// `M` and `L` with shorthands for what is level or upright.
 fn path_data(points: &[Point]) -> String {
     let mut data = String::new();
@@ -186,6 +196,8 @@ pub(super) mod tests {
         svg.rect((0.0, 0.0), (1.0, -1.0), "legit", "<hint>");
         let text = svg.standalone();
         assert_well_formed(&text);
+        assert_well_formed(&without_style(&text));
+        assert!(!without_style(&text).contains("svg:root"));
         assert!(text.contains("<title id=\"a-t\">A &amp; &lt;B&gt;</title>"));
         assert!(text.contains(">&quot;q&quot; </desc>"));
         assert!(text.contains(">1 &lt; 2 &amp; 3</text>"));

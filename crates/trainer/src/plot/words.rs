@@ -14,20 +14,24 @@ pub(crate) fn thousands(count: u64) -> String {
     out
 }
 
-/// A share in [0, 1] as a percentage of about three digits: `91.5 %`, `0.65 %`, `0.012 %`. A share
+/// A share in [0, 1] as a percentage of two or three digits: `91.5 %`, `0.65 %`, `0.012 %`. A share
 /// below 1 is never rounded up to `100 %`, one above 0 never down to `0 %`.
 pub(crate) fn percent(share: f64) -> String {
     let value = 100.0 * share;
-    // Digits are chosen by the distance to the nearer end, where the news is.
-    let distance = value.min(100.0 - value);
-    let text = if distance <= 0.0 {
-        format!("{value:.0}")
-    } else if distance >= 0.95 {
-        trimmed(value, 1)
-    } else {
-        trimmed(value, significant_decimals(distance, 2).min(8))
-    };
+    let text = without_zeros(format!("{value:.*}", percent_decimals(value)));
     format!("{text}\u{a0}%")
+}
+
+/// As [`percent`], with the zeros at the end, which keep the digits of a column in line: `93.0 %`.
+pub(crate) fn percent_in_column(share: f64) -> String {
+    let value = 100.0 * share;
+    format!("{value:.*}\u{a0}%", percent_decimals(value))
+}
+
+/// Digits are chosen by the distance to the nearer of 0 % and 100 %, where the news is.
+fn percent_decimals(value: f64) -> usize {
+    let distance = value.min(100.0 - value);
+    if distance <= 0.0 || distance >= 0.95 { 1 } else { significant_decimals(distance, 2).min(8) }
 }
 
 /// A number of any size in four significant digits: `88.35`, `−0.0021`, `25,691`, `1.3e12`.
@@ -41,7 +45,7 @@ pub(crate) fn number(value: f64) -> String {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // from 999.5 to 10⁹
         thousands(size.round() as u64)
     } else {
-        trimmed(size, significant_decimals(size, 4))
+        without_zeros(format!("{size:.*}", significant_decimals(size, 4)))
     };
     if value < 0.0 { format!("\u{2212}{text}") } else { text }
 }
@@ -58,9 +62,7 @@ fn significant_decimals(value: f64, digits: i32) -> usize {
     usize::try_from(digits - 1 - exponent).unwrap_or(0)
 }
 
-/// Fixed decimals without zeros at the end.
-fn trimmed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
+fn without_zeros(text: String) -> String {
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
@@ -102,6 +104,8 @@ mod tests {
         for (share, text) in cases {
             assert_eq!(percent(share), format!("{text}\u{a0}%"));
         }
+        assert_eq!(percent_in_column(0.93), "93.0\u{a0}%");
+        assert_eq!(percent_in_column(38.0 / 5842.0), "0.65\u{a0}%");
     }
 
     #[test]
