@@ -1,0 +1,132 @@
+//! `POST /predict`: 30 named numbers in, probability and decision out.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+use fraud_core::{ModelArtifact, Transaction};
+use serde::Serialize;
+
+use crate::metrics::Metrics;
+use crate::request::{self, Rejection};
+use crate::routes::{BODY_LIMIT, Detail};
+
+pub(crate) const PATH: &str = "/predict";
+
+/// The answer, in the order in which the Python service writes it.
+#[derive(Debug, PartialEq, Serialize)]
+struct Answer {
+    /// Probability of fraud in [0, 1], rounded to 4 decimals.
+    fraud_probability: f64,
+    /// 1 (fraud) if the probability, before rounding, is at or above the threshold, else 0.
+    fraud_prediction: u8,
+    threshold_used: f64,
+}
+
+impl Answer {
+    fn of(artifact: &ModelArtifact, transaction: &Transaction) -> Self {
+        let decision = artifact.decide(transaction);
+        Self {
+            fraud_probability: round4(decision.probability),
+            fraud_prediction: decision.fraud.into(),
+            threshold_used: artifact.threshold.value(),
+        }
+    }
+}
+
+pub(crate) async fn predict(
+    request: HttpRequest,
+    body: Result<web::Bytes, Error>,
+    artifact: web::Data<ModelArtifact>,
+    metrics: web::Data<Metrics>,
+) -> HttpResponse {
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return unread(&error),
+    };
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    match request::transaction(content_type.map(header::HeaderValue::as_bytes), &body) {
+        Ok(transaction) => {
+            let answer = Answer::of(&artifact, &transaction);
+            metrics.predicted(answer.fraud_prediction == 1);
+            HttpResponse::Ok().json(answer)
+        }
+        Err(Rejection::Unreadable) => HttpResponse::BadRequest().json(UNREADABLE),
+        Err(Rejection::Invalid(invalid)) => {
+            HttpResponse::UnprocessableEntity().json(invalid.report())
+        }
+    }
+}
+
+/// `FastAPI`'s answer to a body that it cannot even decode.
+const UNREADABLE: Detail<'_> = Detail { detail: "There was an error parsing the body" };
+
+/// A body that did not arrive: too long, or cut off.
+fn unread(error: &Error) -> HttpResponse {
+    if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = format!("The body is longer than {BODY_LIMIT} bytes");
+        HttpResponse::PayloadTooLarge().json(Detail { detail: &detail })
+    } else {
+        HttpResponse::BadRequest().json(UNREADABLE)
+    }
+}
+
+/// Python's `round(p, 4)` for `p` in [0, 1]: the nearest 4-digit decimal of the exact value.
+fn round4(p: f64) -> f64 {
+    let scaled = p * 1e4;
+    let below = scaled.floor();
+    // The product is off by 1e-12 at most: further than that from the middle, it decides rightly,
+    // and an integer over 1e4 is the double nearest to that decimal. Close to it, the exact digits
+    // decide.
+    if (scaled - below - 0.5).abs() > 1e-9 {
+        return if scaled - below < 0.5 { below / 1e4 } else { (below + 1.0) / 1e4 };
+    }
+    // What `format!` writes is a number.
+    format!("{p:.4}").parse().unwrap_or(p)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_as_python_does() {
+        // Python 3.11, `round(x, 4)`; the first two are exact ties, which go to the even digit.
+        for (value, rounded) in [
+            (0.03125, 0.0312),
+            (0.09375, 0.0938),
+            (0.00005, 0.0001),
+            (0.000_15, 0.0001),
+            (0.000_25, 0.0003),
+            (0.12345, 0.1235),
+            (0.99995, 1.0),
+            (0.999_949_99, 0.9999),
+            (1e-300, 0.0),
+            (0.0, 0.0),
+            (1.0, 1.0),
+            (0.029_712, 0.0297),
+        ] {
+            assert_eq!(round4(value), rounded, "round({value}, 4)");
+        }
+    }
+
+    #[test]
+    fn the_short_way_and_the_exact_digits_agree() {
+        for i in 0..200_000_u32 {
+            // Around every multiple of half a unit in the fourth place.
+            let p = f64::from(i) / 200_000.0 + f64::from(i % 7) * 1e-15;
+            let exact: f64 = format!("{p:.4}").parse().unwrap();
+            assert_eq!(round4(p), exact, "{p}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_python_writes_them() {
+        let answer = Answer { fraud_probability: 1.0, fraud_prediction: 1, threshold_used: 0.9 };
+        assert_eq!(
+            serde_json::to_string(&answer).unwrap(),
+            r#"{"fraud_probability":1.0,"fraud_prediction":1,"threshold_used":0.9}"#
+        );
+        for (value, text) in [(0.0, "0.0"), (0.0001, "0.0001"), (0.5, "0.5")] {
+            assert_eq!(serde_json::to_string(&round4(value)).unwrap(), text);
+        }
+    }
+}
