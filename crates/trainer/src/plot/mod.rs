@@ -8,8 +8,11 @@ mod axes;
 mod calibration;
 mod confusion;
 mod curves;
+mod distribution;
+mod heat_map;
 mod scale;
 mod svg;
+mod timeline;
 mod weights;
 pub(crate) mod words;
 
@@ -17,7 +20,10 @@ pub use calibration::calibration;
 pub(crate) use calibration::wilson;
 pub use confusion::confusion;
 pub use curves::{pr_curve, roc_curve};
+pub(crate) use distribution::{Shares, amounts, distribution};
+pub(crate) use heat_map::heat_map;
 pub(crate) use svg::without_style;
+pub(crate) use timeline::timeline;
 pub(crate) use weights::weights;
 
 /// The rules that every picture is drawn by. They name colours by the variables that [`COLOURS`]
@@ -39,12 +45,15 @@ pub(crate) const STYLE: &str = "\
 .plot .legit{fill:var(--legit)}.plot .fraud{fill:var(--fraud)}\
 .plot .legit-line{stroke:var(--legit);stroke-width:1.5;fill:none}\
 .plot .fraud-line{stroke:var(--fraud);stroke-width:1.5;fill:none}\
-.plot .wash{fill-opacity:.22}";
+.plot .wash{fill-opacity:.22}\
+.plot .median{stroke:var(--ink);stroke-width:2}.plot .empty{fill:var(--grid);fill-opacity:.35}\
+.plot .diagonal{fill:var(--muted);fill-opacity:.35}.plot .plus{fill:var(--plus)}\
+.plot .minus{fill:var(--minus)}.plot .tiny{font-size:8px}";
 
 /// The colours on a light ground.
 pub(crate) const COLOURS: &str = "--plot:#fff;--ink:#18212b;--muted:#5c6773;--grid:#e4e8ec;\
---legit:#0072b2;--fraud:#d55e00;--model:#009e73";
+--legit:#0072b2;--fraud:#d55e00;--model:#009e73;--plus:#e69f00;--minus:#56b4e9";
 
 /// The colours on a dark ground: the three data colours stay what they are.
 pub(crate) const DARK_COLOURS: &str = "--plot:#161b22;--ink:#e8edf2;--muted:#9aa6b2;--grid:#2b333d;\
---legit:#0072b2;--fraud:#d55e00;--model:#009e73";
+--legit:#0072b2;--fraud:#d55e00;--model:#009e73;--plus:#e69f00;--minus:#56b4e9";

@@ -58,6 +58,15 @@ impl Svg {
         ));
     }
 
+    /// Text that is read from below upwards.
+    pub(super) fn turned_text(&mut self, at: Point, class: &str, text: &str) {
+        let (x, y) = (number(at.0), number(at.1));
+        self.write(format_args!(
+            "<text transform=\"translate({x} {y})rotate(-90)\" class=\"{class}\">{}</text>",
+            Escaped(text)
+        ));
+    }
+
     pub(super) fn line(&mut self, from: Point, to: Point, class: &str) {
         self.path(&[from, to], class);
     }

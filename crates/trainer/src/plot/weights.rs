@@ -3,7 +3,7 @@
 use super::axes::{Key, heading};
 use super::scale::Scale;
 use super::svg::Svg;
-use super::words::number;
+use super::words::{fixed, number};
 
 const WIDTH: f64 = 480.0;
 const TOP: f64 = 96.0;
@@ -40,16 +40,16 @@ pub(crate) fn weights(features: &[(&str, f64)]) -> String {
         let class = if *weight < 0.0 { "legit" } else { "fraud" };
         svg.rect((zero.min(end), y + 2.0), ((end - zero).abs(), ROW - 4.0), class, "");
         let (class, gap) = if *weight < 0.0 { ("e small", -5.0) } else { ("small", 5.0) };
-        svg.text((end + gap, y + 13.0), class, &decimals(*weight));
+        svg.text((end + gap, y + 13.0), class, &signed(*weight));
     }
     svg.line((zero, TOP - ROW + 4.0), (zero, height - 8.0), "axis");
     svg.inline()
 }
 
-/// Two decimals and a sign: weights are compared with each other, so all have the same form.
-fn decimals(weight: f64) -> String {
-    let text = format!("{:.2}", weight.abs());
-    if weight < 0.0 { format!("\u{2212}{text}") } else { format!("+{text}") }
+/// Weights are compared with each other, so all have the same form.
+fn signed(weight: f64) -> String {
+    let text = fixed(weight, 2);
+    if weight < 0.0 { text } else { format!("+{text}") }
 }
 
 #[cfg(test)]

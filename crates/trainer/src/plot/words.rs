@@ -50,6 +50,25 @@ pub(crate) fn number(value: f64) -> String {
     if value < 0.0 { format!("\u{2212}{text}") } else { text }
 }
 
+/// A number with fixed decimals, for columns and rows of numbers that are compared: `−1,234.50`.
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let whole = whole.parse().map_or_else(|_| number(value.abs()), thousands);
+    let sign =
+        if value < 0.0 && text.contains(|c| ('1'..='9').contains(&c)) { "\u{2212}" } else { "" };
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+/// Decimals that show `digits` significant digits of a number of the size of `value`.
+pub(crate) fn decimals_for(value: f64, digits: i32) -> usize {
+    if value.is_finite() && value != 0.0 {
+        significant_decimals(value.abs(), digits).min(8)
+    } else {
+        0
+    }
+}
+
 /// `count` and the noun in the number that fits: `1 alert`, `38 alerts`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
@@ -123,5 +142,11 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
+        assert_eq!(fixed(-1_234.5, 2), "\u{2212}1,234.50");
+        assert_eq!([fixed(0.0, 0), fixed(-0.001, 2), fixed(2.0, 1)], ["0", "0.00", "2.0"]);
+        assert_eq!(
+            [decimals_for(1.238, 3), decimals_for(47_487.0, 3), decimals_for(0.0, 3)],
+            [2, 0, 0]
+        );
     }
 }

@@ -231,10 +231,9 @@ pub(super) fn provenance_rows(artifact: &ModelArtifact) -> Vec<(&'static str, St
     }
     known("Class weight", &from.class_weight);
     let threshold = artifact.threshold.to_string();
-    if from.threshold_rule.is_empty() {
-        known("Threshold", &threshold);
-    } else {
-        known("Threshold", &format!("{threshold}, chosen by: {}", from.threshold_rule));
+    match from.threshold_rule.as_str() {
+        "" | "fixed" => known("Threshold", &threshold),
+        rule => known("Threshold", &format!("{threshold}, by the rule {rule}")),
     }
     rows
 }
