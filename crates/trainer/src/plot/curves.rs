@@ -141,7 +141,7 @@ pub fn roc_curve(ranking: &Ranking, threshold: f64) -> String {
         .map(|rate| (x.at(rate), y.at(rate)))
         .collect();
     svg.path(&chance, "rule");
-    svg.text((x.at(0.35), y.at(0.27)), "e quiet small halo", "drawn by lot");
+    svg.text((x.at(0.9), y.at(0.04)), "e quiet small halo", "drawn by lot");
     let line =
         thin(roc_points(&curve, lowest).into_iter().map(|(fpr, tpr)| (x.at(fpr), y.at(tpr))));
     svg.area(&down_to(&line, y.at(0.0)), "under");
