@@ -67,7 +67,9 @@ pub(super) fn more(
         ""
     };
     let rows = counted(evaluation.rows, "row");
-    more.push(format!("Measured on {rows} set aside{split}, which the fit did not see.{refitted}"));
+    more.push(format!(
+        "Measured on {rows} set aside{split}, which the measured fit did not see.{refitted}"
+    ));
     more
 }
 
