@@ -32,6 +32,8 @@ pub struct PrPoint {
     pub precision: f64,
     /// Share of frauds that raise an alert.
     pub recall: f64,
+    /// Rows that raise an alert: those with at least this score.
+    pub alerts: u64,
 }
 
 /// A point of the receiver operating characteristic.
@@ -106,11 +108,14 @@ impl Ranking {
         }
         self.steps
             .iter()
-            .map(|step| PrPoint {
-                threshold: step.score,
-                precision: step.true_positives as f64
-                    / (step.true_positives + step.false_positives) as f64,
-                recall: step.true_positives as f64 / self.positives as f64,
+            .map(|step| {
+                let alerts = step.true_positives + step.false_positives;
+                PrPoint {
+                    threshold: step.score,
+                    precision: step.true_positives as f64 / alerts as f64,
+                    recall: step.true_positives as f64 / self.positives as f64,
+                    alerts,
+                }
             })
             .collect()
     }
