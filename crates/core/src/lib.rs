@@ -52,3 +52,8 @@ pub use model::{Explanation, LogisticModel, ModelError, StandardScaler};
 pub use schema::{FEATURES, LABEL, N_FEATURES};
 pub use threshold::{Threshold, ThresholdError};
 pub use transaction::{Transaction, TransactionError, ValueProblem};
+
+/// The examples of the README, compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -27,16 +27,15 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "a text here would take the place of the one on the arguments in --help"
+)]
 pub enum Command {
-    /// Fit a model.
     Train(Box<train::TrainArgs>),
-    /// Score a file.
     Score(score::ScoreArgs),
-    /// Report on the data.
     Explore(explore::ExploreArgs),
-    /// Generate data.
     Synth(synth::SynthArgs),
-    /// Download data.
     Fetch(fetch::FetchArgs),
 }
 

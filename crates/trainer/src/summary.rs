@@ -17,10 +17,11 @@ pub fn training(training: &Training, output: &Path) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "Fitted to {} transactions with {} frauds{}: {} converged in {} iterations, gradient norm {:.1e}.",
+        "Fitted to {} transactions with {} frauds{}.\n\
+         {} converged in {} iterations with gradient norm {:.1e}.",
         thousands(provenance.rows),
         thousands(provenance.frauds),
-        if provenance.refitted_on_all_rows { " (all rows, after measuring)" } else { "" },
+        if provenance.refitted_on_all_rows { " (all, after measuring)" } else { "" },
         provenance.solver,
         provenance.iterations,
         provenance.gradient_norm,

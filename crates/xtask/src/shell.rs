@@ -33,10 +33,8 @@ pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
 /// Runs to the end and asks for success. What it prints goes through.
 pub(crate) fn execute(command: &mut Command) -> anyhow::Result<()> {
     let shown = show(command);
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+    let status =
+        command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{shown}`"))?;
     if !status.success() {
         bail!("`{shown}` failed: {status}");
     }

@@ -19,7 +19,10 @@ pub(crate) struct TestArgs {
 /// Direct and indirect dependencies of core without features; the design allows about 25.
 const MOST_CORE_DEPENDENCIES: usize = 25;
 
-pub(crate) fn run_step(name: &str, step: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn run_step(
+    name: &str,
+    step: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     heading(name);
     let started = Instant::now();
     step()?;
@@ -48,7 +51,11 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
         execute(cargo().args(lints))
     })?;
     run_step("documentation", || {
-        execute(cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps"]))
+        execute(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+        ]))
     })?;
     // The end-to-end tests start these binaries.
     run_step("build", || execute(cargo().args(["build", "--workspace"])))?;
@@ -76,7 +83,10 @@ fn check_dependencies() -> anyhow::Result<()> {
         }
         eprintln!("   {package}: {} dependencies", names.len());
         if package == "fraud-core" && names.len() > MOST_CORE_DEPENDENCIES {
-            bail!("{package} has {} dependencies, expected at most {MOST_CORE_DEPENDENCIES}", names.len());
+            bail!(
+                "{package} has {} dependencies, expected at most {MOST_CORE_DEPENDENCIES}",
+                names.len()
+            );
         }
     }
     for (package, allowed) in [
@@ -124,11 +134,14 @@ pub(crate) fn python_environment() -> anyhow::Result<PathBuf> {
         return Ok(python);
     }
     make_environment(&folder)?;
-    execute(program(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args([
-        "--requirement".as_ref(),
-        requirements.as_os_str(),
-    ]))
-    .context("cannot install the packages of the tests; without them: cargo xtask test --no-python")?;
+    execute(
+        program(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(["--requirement".as_ref(), requirements.as_os_str()]),
+    )
+    .context(
+        "cannot install the packages of the tests; without them: cargo xtask test --no-python",
+    )?;
     std::fs::write(&stamp, wanted).context("cannot mark the environment as installed")?;
     Ok(python)
 }

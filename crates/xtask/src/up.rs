@@ -46,7 +46,10 @@ const START: Duration = Duration::from_secs(10);
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     // Before minutes of work.
     TcpListener::bind(("0.0.0.0", args.port)).with_context(|| {
-        format!("port {} is taken; stop what listens there, or choose another with --port", args.port)
+        format!(
+            "port {} is taken; stop what listens there, or choose another with --port",
+            args.port
+        )
     })?;
     heading("build (the first time takes some ten minutes)");
     execute(cargo().args(["build", "--release", "--workspace"]))?;
@@ -55,12 +58,12 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     heading("look at the data");
     trainer(|command| command.args(["explore", "--output", EXPLORATION, "--data"]).args(&data))?;
     heading("train and measure");
-    trainer(|command| {
-        command.args(["train", "--force", "--output", MODEL, "--data"]).args(&data)
-    })?;
+    trainer(|command| command.args(["train", "--force", "--output", MODEL, "--data"]).args(&data))?;
     heading("score every transaction");
     trainer(|command| {
-        command.args(["score", "--force", "--model", MODEL, "--output", SCORES, "--data"]).arg(&data[0])
+        command
+            .args(["score", "--force", "--model", MODEL, "--output", SCORES, "--data"])
+            .arg(&data[0])
     })?;
 
     heading("serve");
@@ -90,7 +93,9 @@ fn data(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         // They were typed relative to where the user stands, and are read from the root.
         return named
             .iter()
-            .map(|path| path.canonicalize().with_context(|| format!("cannot read {}", path.display())))
+            .map(|path| {
+                path.canonicalize().with_context(|| format!("cannot read {}", path.display()))
+            })
             .collect();
     }
     if root().join(REAL).exists() {
@@ -200,8 +205,8 @@ fn predict(port: u16) -> anyhow::Result<String> {
 
 /// The first row of a class in the file of scores: the body of a request, and the probability.
 fn first_of_class(scores: &Path, class: &str) -> anyhow::Result<Option<(Value, f64)>> {
-    let file = std::fs::File::open(scores)
-        .with_context(|| format!("cannot read {}", scores.display()))?;
+    let file =
+        std::fs::File::open(scores).with_context(|| format!("cannot read {}", scores.display()))?;
     let mut lines = BufReader::new(file).lines();
     let header = lines.next().context("the file of scores is empty")??;
     for line in lines {
@@ -211,7 +216,8 @@ fn first_of_class(scores: &Path, class: &str) -> anyhow::Result<Option<(Value, f
             .zip(line.split(','))
             .filter_map(|(name, value)| Some((name.to_owned(), json!(value.parse::<f64>().ok()?))))
             .collect();
-        let is_class = row.get("Class").and_then(Value::as_f64).is_some_and(|c| c.to_string() == class);
+        let is_class =
+            row.get("Class").and_then(Value::as_f64).is_some_and(|c| c.to_string() == class);
         if let (true, Some(probability)) =
             (is_class, row.get("fraud_probability").and_then(Value::as_f64))
         {

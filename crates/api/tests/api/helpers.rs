@@ -24,6 +24,8 @@ impl TestApp {
     }
 
     pub(crate) async fn serving(artifact: &ModelArtifact) -> Self {
+        // Built with the whole workspace, reqwest has TLS without a provider of its own.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let model = model_directory(artifact);
         let app = Application::build(config(model.path())).await.unwrap();
         let address = format!("http://127.0.0.1:{}", app.port());

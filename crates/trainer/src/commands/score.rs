@@ -86,14 +86,16 @@ pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let mut progress = Progress::start(name, Unit::Bytes, Some(reader.bytes_total()));
     let mut frauds = 0;
     // polars wants the schema before the first row, so the writer is made between the two.
-    let mut next = reader.next_batch()?.map(|batch| score(&artifact, threshold, batch)).transpose()?;
+    let mut next =
+        reader.next_batch()?.map(|batch| score(&artifact, threshold, batch)).transpose()?;
     if let Some((frame, _)) = &next {
         let mut table = TableWriter::start(format, &mut file, frame.schema())?;
         while let Some((frame, frauds_in_batch)) = next {
             frauds += frauds_in_batch;
             table.write(&frame).with_context(|| cannot_write(&args.output))?;
             progress.set(reader.bytes_read());
-            next = reader.next_batch()?.map(|batch| score(&artifact, threshold, batch)).transpose()?;
+            next =
+                reader.next_batch()?.map(|batch| score(&artifact, threshold, batch)).transpose()?;
         }
         table.finish().with_context(|| cannot_write(&args.output))?;
     }
@@ -132,7 +134,12 @@ fn score(
         Column::from(Series::new(PREDICTION.into(), predictions)),
     ];
     let frame = match batch.frame {
-        Some(frame) => frame.hstack(&scores)?,
+        Some(mut frame) => {
+            // The reader's columns may lie in several pieces, the scores in one; polars's Parquet
+            // writer wants them alike.
+            frame.rechunk_mut();
+            frame.hstack(&scores)?
+        }
         None => DataFrame::new(batch.rows.len(), scores.to_vec())?,
     };
     Ok((frame, frauds))

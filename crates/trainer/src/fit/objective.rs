@@ -101,9 +101,12 @@ impl Derivatives {
     /// Largest component of the gradient.
     pub(super) fn gradient_norm(&self) -> f64 {
         // f64::max would pass over a NaN.
-        self.gradient.iter().fold(0.0, |max: f64, g| {
-            if max.is_nan() || g.abs() <= max { max } else { g.abs() }
-        })
+        self.gradient.iter().fold(
+            0.0,
+            |max: f64, g| {
+                if max.is_nan() || g.abs() <= max { max } else { g.abs() }
+            },
+        )
     }
 
     fn zero() -> Self {

@@ -109,7 +109,7 @@ impl Default for Parameters {
             solver: Solver::default(),
             class_weight: ClassWeight::default(),
             l2: 1.0,
-            tolerance: 1e-9,
+            tolerance: 1e-10,
             max_iterations: 1_000,
         }
     }
