@@ -29,7 +29,7 @@ pub struct SynthArgs {
     #[arg(long, env = "FRAUD_SYNTH_SEED", value_name = "S", default_value_t = 42)]
     pub seed: u64,
 
-    /// File to write; its ending says how: .csv (exactly as the Kaggle file) or .parquet (a third of
+    /// File to write; its ending says how: .csv (exactly as the Kaggle file) or .parquet (a fifth of
     /// the size, faster to read)
     #[arg(long, env = "FRAUD_SYNTH_OUTPUT", value_name = "FILE")]
     pub output: PathBuf,

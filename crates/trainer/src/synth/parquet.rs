@@ -19,12 +19,14 @@ pub(super) fn write(
 ) -> anyhow::Result<()> {
     let features = FEATURES.map(|name| Field::new(name.into(), DataType::Float64));
     let label = Field::new(LABEL.into(), DataType::Int64);
-    let schema = Schema::from_iter(features.into_iter().chain([label]));
+    let schema: Schema = features.into_iter().chain([label]).collect();
     let mut writer = ParquetWriter::new(out).batched(&schema)?;
     let mut group = Group::default();
     let collect = |rows: &mut dyn Iterator<Item = Row>| rows.collect::<Vec<Row>>();
     synthesis.for_each_chunk(collect, |rows| {
-        rows.iter().for_each(|row| group.push(row));
+        for row in &rows {
+            group.push(row);
+        }
         progress.add(rows.len() as u64);
         if group.labels.len() >= GROUP_ROWS {
             writer.write_batch(&std::mem::take(&mut group).into_frame()?)?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use polars::prelude::{ParquetReader, SerReader};
 use proptest::prelude::*;
 
 use super::*;
@@ -101,7 +102,6 @@ fn a_file_appears_whole_in_the_format_of_its_name() {
     let parquet_file = folder.path().join("rows.PARQUET");
     synthesis.write_to(&parquet_file).unwrap();
 
-    use polars::prelude::{ParquetReader, SerReader};
     let file = std::fs::File::open(&parquet_file).unwrap();
     let frame = ParquetReader::new(file).finish().unwrap();
     assert_eq!(frame.height(), 70_000);
