@@ -42,17 +42,8 @@ impl Bench {
         let output = self.path("model");
         let before = self.names();
         let ran = trainer!("train", "--bootstrap", "0", "--data", data, "--output", &output);
-        self.check(&ran, expected);
+        check(&ran, expected);
         assert_eq!(before, self.names());
-    }
-
-    fn check(&self, ran: &Ran, expected: &[&str]) {
-        assert_eq!(ran.code, 2, "{ran:#?}");
-        assert_eq!(ran.stdout, "", "{ran:#?}");
-        for text in expected {
-            assert!(ran.stderr.contains(text), "expected {text:?} in {}", ran.stderr);
-        }
-        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     }
 
     fn names(&self) -> Vec<PathBuf> {
@@ -61,6 +52,16 @@ impl Bench {
         names.sort();
         names
     }
+}
+
+/// An error of the program's own making that says all of this, and no result.
+fn check(ran: &Ran, expected: &[&str]) {
+    assert_eq!(ran.code, 2, "{ran:#?}");
+    assert_eq!(ran.stdout, "", "{ran:#?}");
+    for text in expected {
+        assert!(ran.stderr.contains(text), "expected {text:?} in {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn classes_that_cannot_be_learnt() {
     let late = file("late.csv", &late);
     let output = bench.path("model");
     let ran = trainer!("train", "--split", "time", "--data", &late, "--output", &output);
-    bench.check(&ran, &["a time split", "leaves the training rows without a fraudulent"]);
+    check(&ran, &["a time split", "leaves the training rows without a fraudulent"]);
     // All classes in training, none of one in the explicit validation rows: measured as far as it goes.
     let good = bench.file("good.csv", bench.lines.join("\n"));
     let validation = file("validation.csv", &legitimate);
@@ -163,7 +164,7 @@ fn settings_out_of_range() {
     ] {
         let flag = format!("{flag}={value}");
         let ran = trainer!("train", "--data", &data, "--output", &output, &flag);
-        bench.check(&ran, &[expected]);
+        check(&ran, &[expected]);
         assert!(!output.exists(), "{flag}");
     }
     let ran = trainer!(
@@ -177,10 +178,7 @@ fn settings_out_of_range() {
         "--max-iterations",
         "3",
     );
-    bench.check(
-        &ran,
-        &["lbfgs did not converge in 3 iterations", "gradient norm", "expected at most"],
-    );
+    check(&ran, &["lbfgs did not converge in 3 iterations", "gradient norm", "expected at most"]);
     assert!(!output.exists());
 }
 
@@ -194,31 +192,28 @@ fn outputs_that_cannot_be_written() {
     let output = bench.path("model");
     let _ = train(&output, "--seed=1").ok();
     let before = std::fs::read(output.join("model.json")).unwrap();
-    bench.check(&train(&output, "--seed=2"), &["exists and is not empty", "--force"]);
+    check(&train(&output, "--seed=2"), &["exists and is not empty", "--force"]);
     assert_eq!(std::fs::read(output.join("model.json")).unwrap(), before);
     let _ = train(&output, "--force").ok();
 
     let file = bench.file("a-file", "");
-    bench.check(&train(&file, "--seed=1"), &["it is a file", "expected the name of a folder"]);
-    bench.check(&train(&file.join("below"), "--seed=1"), &["cannot write", "a-file"]);
-    bench.check(
-        &train(Path::new("/proc/none/model"), "--seed=1"),
-        &["cannot write /proc/none/model"],
-    );
+    check(&train(&file, "--seed=1"), &["it is a file", "expected the name of a folder"]);
+    check(&train(&file.join("below"), "--seed=1"), &["cannot write", "a-file"]);
+    check(&train(Path::new("/proc/none/model"), "--seed=1"), &["cannot write /proc/none/model"]);
     let diary = bench.path("diary");
     std::fs::create_dir(&diary).unwrap();
     std::fs::write(diary.join("monday.txt"), "").unwrap();
-    bench.check(&train(&diary, "--force"), &["has no model.json", "not replaced"]);
+    check(&train(&diary, "--force"), &["has no model.json", "not replaced"]);
     assert!(diary.join("monday.txt").exists());
 
     for name in ["scores.xlsx", "scores"] {
         let path = bench.path(name);
         let ran = trainer!("score", "--model", &output, "--data", &data, "--output", &path);
-        bench.check(&ran, &["expected a name that ends in .csv or .parquet"]);
+        check(&ran, &["expected a name that ends in .csv or .parquet"]);
     }
     let taken = bench.file("taken.csv", "mine");
     let ran = trainer!("score", "--model", &output, "--data", &data, "--output", &taken);
-    bench.check(&ran, &["taken.csv exists", "--force"]);
+    check(&ran, &["taken.csv exists", "--force"]);
 }
 
 #[test]
@@ -239,15 +234,15 @@ fn models_that_are_cut_or_edited() {
     ] {
         let path = bench.file("edited.json", content);
         let ran = trainer!("score", "--model", &path, "--data", &data, "--output", &output);
-        bench.check(&ran, &["edited.json is not a model", expected]);
+        check(&ran, &["edited.json is not a model", expected]);
         assert!(!output.exists());
     }
     let ran =
         trainer!("score", "--model", bench.path("none"), "--data", &data, "--output", &output);
-    bench.check(&ran, &["cannot read the model", "expected a directory with model.json"]);
+    check(&ran, &["cannot read the model", "expected a directory with model.json"]);
     // A bad row far down: what was scored before it leaves no file.
     let bad = bench.with(2_999, 4, "x");
     let ran = trainer!("score", "--model", &model, "--data", &bad, "--output", &output);
-    bench.check(&ran, &["row 2999, column V4"]);
+    check(&ran, &["row 2999, column V4"]);
     assert!(!output.exists());
 }

@@ -1,5 +1,7 @@
 //! `cargo bench -p fraud-core`: how long one transaction takes.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use divan::{Bencher, black_box};
 use fraud_core::{LogisticModel, N_FEATURES, StandardScaler, Transaction};
 
@@ -23,16 +25,11 @@ fn values(seed: u32) -> [f64; N_FEATURES] {
 #[divan::bench]
 fn check_and_predict_proba(bencher: Bencher) {
     let model = model();
-    let mut seed = 0;
-    bencher
-        .with_inputs(|| {
-            seed += 1;
-            values(seed)
-        })
-        .bench_values(|values| {
-            let transaction = Transaction::new(black_box(values)).expect("finite numbers");
-            model.predict_proba(&transaction)
-        });
+    let seed = AtomicU32::new(0);
+    bencher.with_inputs(|| values(seed.fetch_add(1, Ordering::Relaxed))).bench_values(|values| {
+        let transaction = Transaction::new(black_box(values)).expect("finite numbers");
+        model.predict_proba(&transaction)
+    });
 }
 
 /// The score of a transaction that is there.

@@ -111,7 +111,7 @@ fn columns_come_in_any_order_with_others_between() {
 
 #[test]
 fn many_chunks_are_one_table() {
-    // Past one chunk of 16 MiB, with a quoted line feed now and then.
+    // Past two chunks of 8 MiB, with a quoted line feed now and then.
     let folder = Folder::new();
     let mut content = format!("{},\"Note\"\n", header());
     let count = 70_000_u32;

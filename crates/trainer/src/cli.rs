@@ -16,7 +16,7 @@ pub struct Cli {
     #[arg(long, env = "FRAUD_THREADS", value_name = "N", global = true)]
     pub threads: Option<usize>,
 
-    /// What to log: error, warn, info, debug, trace, or a filter such as fraud_trainer=debug
+    /// What to log: error, warn, info, debug, trace, or a filter such as `fraud_trainer=debug`
     #[arg(long, env = "FRAUD_LOG", value_name = "FILTER", default_value = "info", global = true)]
     pub log: String,
 

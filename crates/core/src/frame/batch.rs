@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use polars::prelude::{DataFrame, DataType};
+use rayon::prelude::*;
 
 use super::{FrameError, Labels, Layout, Missing, TransactionBatch};
 use crate::schema::{FEATURES, LABEL, N_FEATURES};
@@ -26,14 +27,14 @@ pub(super) fn from_frame(
         columns.push(numbers(path, &frame, name, first_row, keep)?);
     }
     let mut rows = vec![[0.0; N_FEATURES]; frame.height()];
-    for (index, block) in rows.chunks_mut(BLOCK).enumerate() {
+    rows.par_chunks_mut(BLOCK).with_min_len(32).enumerate().for_each(|(index, block)| {
         let start = index * BLOCK;
         for (feature, column) in columns.iter().enumerate() {
             for (row, &value) in block.iter_mut().zip(&column[start..]) {
                 row[feature] = value;
             }
         }
-    }
+    });
     if !keep {
         check(path, &rows, first_row)?;
     }

@@ -13,8 +13,8 @@ use polars::prelude::{
 use super::{FrameError, Layout};
 
 /// Bytes read at a time: large enough to keep every core parsing, small enough not to matter in
-/// memory (about 30,000 rows).
-const CHUNK: usize = 16 << 20;
+/// memory (about 15,000 rows).
+const CHUNK: usize = 8 << 20;
 
 /// A single record longer than this is no record of transactions.
 const LONGEST_RECORD: usize = 64 << 20;
@@ -27,6 +27,8 @@ pub(super) struct CsvSource {
     file: File,
     /// Bytes that have been read but not parsed; starts at the start of a record.
     pending: Vec<u8>,
+    /// What `pending` will be next.
+    ahead: Vec<u8>,
     bytes_read: u64,
     at_end: bool,
     /// All columns as text (to find what is wrong) or with numbers (to read), made when needed.
@@ -41,13 +43,20 @@ impl CsvSource {
         start: Vec<u8>,
     ) -> Result<(Self, Vec<String>), FrameError> {
         let bytes_read = start.len() as u64;
-        let mut source = Self { file, pending: start, bytes_read, at_end: false, schema: None };
+        let mut source = Self {
+            file,
+            pending: start,
+            ahead: Vec::new(),
+            bytes_read,
+            at_end: false,
+            schema: None,
+        };
         source.fill(path)?;
         if source.pending.starts_with(BYTE_ORDER_MARK) {
             source.pending.drain(..BYTE_ORDER_MARK.len());
         }
         let end = memchr_iter(b'\n', &source.pending)
-            .find(|&at| quotes(&source.pending[..at]) % 2 == 0)
+            .find(|&at| quotes(&source.pending[..at]).is_multiple_of(2))
             .map_or(source.pending.len(), |at| at + 1);
         let header: Vec<u8> = source.pending.drain(..end).collect();
         if header.trim_ascii().is_empty() {
@@ -63,14 +72,14 @@ impl CsvSource {
 
     /// Reads up to one chunk more.
     fn fill(&mut self, path: &Path) -> Result<(), FrameError> {
-        let before = self.pending.len();
-        self.pending.reserve(CHUNK);
-        let read = Read::by_ref(&mut self.file).take(CHUNK as u64).read_to_end(&mut self.pending);
-        read.map_err(|source| FrameError::Open { path: path.to_owned(), source })?;
-        let count = self.pending.len() - before;
-        self.bytes_read += count as u64;
-        self.at_end = count < CHUNK;
+        let count = read_chunk(&self.file, &mut self.pending, path)?;
+        self.count(count);
         Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.bytes_read += bytes as u64;
+        self.at_end = bytes < CHUNK;
     }
 
     /// Length of the whole records at the start of `pending`; everything at the end of the file.
@@ -83,7 +92,7 @@ impl CsvSource {
         let mut balance = quotes(&self.pending);
         while let Some(at) = memrchr(b'\n', &self.pending[..end]) {
             balance -= quotes(&self.pending[at..end]);
-            if balance % 2 == 0 {
+            if balance.is_multiple_of(2) {
                 return at + 1;
             }
             end = at;
@@ -117,17 +126,37 @@ impl CsvSource {
             return Ok(None);
         }
         let schema = self.schema.get_or_insert_with(|| schema(layout, false)).clone();
-        let records = &self.pending[..length];
-        let frame = match parse(records, layout, schema, false) {
+        let (records, rest) = self.pending.split_at(length);
+        self.ahead.clear();
+        self.ahead.extend_from_slice(rest);
+        // The disk is read while the processors parse.
+        let (file, ahead, at_end) = (&self.file, &mut self.ahead, self.at_end);
+        let (frame, count) = std::thread::scope(|scope| {
+            let reading =
+                scope.spawn(move || if at_end { Ok(0) } else { read_chunk(file, ahead, path) });
+            (parse(records, layout, schema, false), reading.join())
+        });
+        let frame = match frame {
             Ok(frame) => frame,
             Err(error) => return Err(diagnose(path, layout, records, first_row, &error)),
         };
-        self.pending.drain(..length);
-        if !self.at_end {
-            self.fill(path)?;
+        // A panic there would be one here.
+        let count = count.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        if !at_end {
+            self.count(count);
         }
+        std::mem::swap(&mut self.pending, &mut self.ahead);
         Ok(Some(frame))
     }
+}
+
+/// Appends up to one chunk, less only at the end of the file; returns how many bytes.
+fn read_chunk(mut file: &File, into: &mut Vec<u8>, path: &Path) -> Result<usize, FrameError> {
+    into.reserve(CHUNK);
+    Read::by_ref(&mut file)
+        .take(CHUNK as u64)
+        .read_to_end(into)
+        .map_err(|source| FrameError::Open { path: path.to_owned(), source })
 }
 
 fn quotes(bytes: &[u8]) -> usize {
@@ -223,16 +252,14 @@ fn diagnose(
             }
         }
     }
-    match first {
-        Some((row, column, found)) => FrameError::NotANumber {
+    if let Some((row, column, found)) = first {
+        return FrameError::NotANumber {
             path: path.to_owned(),
             row: first_row + row as u64 + 1,
             column: column.to_owned(),
             found,
-        },
-        None => {
-            let count = records.split(|&byte| byte == b'\n').count() as u64;
-            damaged(path, Some((first_row + 1, first_row + count)), error)
-        }
+        };
     }
+    let count = records.split(|&byte| byte == b'\n').count() as u64;
+    damaged(path, Some((first_row + 1, first_row + count)), error)
 }

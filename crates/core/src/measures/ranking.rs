@@ -273,8 +273,8 @@ mod tests {
         let labels = [true, false, true, false];
         let scores = [0.9, 0.5, 0.5, 0.5];
         let ranking = Ranking::new(&labels, &scores).unwrap();
-        // One sure fraud and one of three tied rows, of which one is a fraud.
-        assert!((ranking.precision_at_top(2) - (1.0 + 1.0 / 3.0) / 2.0).abs() < 1e-15);
+        // One sure fraud and one of three tied rows, of which one is a fraud: half of 1 + 1/3.
+        assert!((ranking.precision_at_top(2) - 2.0 / 3.0).abs() < 1e-15);
         assert_eq!(ranking.recall_at_top(1), Some(0.5));
         assert_eq!(ranking.recall_at_top(100), Some(1.0));
         assert_eq!(ranking.precision_at_top(100), 0.5);

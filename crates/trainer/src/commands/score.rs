@@ -39,7 +39,7 @@ pub struct ScoreArgs {
     #[arg(long, env = "FRAUD_SCORE_DATA", value_name = "FILE")]
     pub data: PathBuf,
 
-    /// File to write: the input's columns, fraud_probability and fraud_prediction. The ending decides
+    /// File to write: the input's columns, `fraud_probability` and `fraud_prediction`. The ending decides
     /// the format: .csv or .parquet
     #[arg(long, env = "FRAUD_SCORE_OUTPUT", value_name = "FILE")]
     pub output: PathBuf,

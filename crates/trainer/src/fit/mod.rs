@@ -101,8 +101,8 @@ impl ValidParameters {
             Solver::NewtonCholesky => newton::minimise(&objective, self)?,
             Solver::Lbfgs => lbfgs::minimise(&objective, self),
         };
-        // Also false for NaN, which a diverging solver may end with.
-        if !(solution.gradient_norm <= self.tolerance()) {
+        // A diverging solver may end with NaN, which is not above any tolerance.
+        if solution.gradient_norm.is_nan() || solution.gradient_norm > self.tolerance() {
             return Err(FitError::NotConverged {
                 solver: self.solver(),
                 iterations: solution.iterations,

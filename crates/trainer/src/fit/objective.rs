@@ -6,6 +6,11 @@
 //! number of threads and any width of SIMD registers. Only a machine without fused multiply-add
 //! rounds otherwise.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what runs inside `dispatch` has to be compiled into it, for its instruction set"
+)]
+
 use fraud_core::{N_FEATURES, StandardScaler};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -161,9 +166,9 @@ impl<'a> Objective<'a> {
         for chunk in &chunks {
             sum.add(chunk);
         }
-        for feature in 0..N_FEATURES {
-            sum.loss += 0.5 * self.l2 * point[feature] * point[feature];
-            sum.gradient[feature] += self.l2 * point[feature];
+        for (feature, coefficient) in point[..N_FEATURES].iter().enumerate() {
+            sum.loss += 0.5 * self.l2 * coefficient * coefficient;
+            sum.gradient[feature] += self.l2 * coefficient;
             sum.hessian[feature][feature] += self.l2;
         }
         sum
@@ -252,8 +257,8 @@ fn dot<const FMA: bool>(x: &Point, w: &Point) -> f64 {
             lanes[lane] = fused::<FMA>(x[lane], w[lane], lanes[lane]);
         }
     }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (b + f)) + ((c + g) + (d + h))
+    let [first, second] = [lanes[..4].iter(), lanes[4..].iter()];
+    first.zip(second).map(|(a, b)| a + b).sum()
 }
 
 /// Adds `Σ curvature · x xᵀ` over the rows of a block: tiles of 4 × 8 whose 32 sums stay in registers

@@ -129,8 +129,8 @@ pub struct ParameterError {
 }
 
 impl ParameterError {
-    fn new(name: &'static str, found: impl ToString, expected: &'static str) -> Self {
-        Self { name, found: found.to_string(), expected }
+    fn new(name: &'static str, found: impl fmt::Display, expected: &'static str) -> Self {
+        Self { name, found: format!("{found}"), expected }
     }
 }
 
