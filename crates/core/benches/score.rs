@@ -1,7 +1,5 @@
 //! `cargo bench -p fraud-core`: how long one transaction takes.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use divan::{Bencher, black_box};
 use fraud_core::{LogisticModel, N_FEATURES, StandardScaler, Transaction};
 
@@ -17,16 +15,18 @@ fn model() -> LogisticModel {
 }
 
 /// Different for each `seed`, so that nothing is computed once for all.
-fn values(seed: u32) -> [f64; N_FEATURES] {
-    std::array::from_fn(|i| f64::from((seed + 7 * i as u32) % 89) / 20.0)
+fn values(seed: usize) -> [f64; N_FEATURES] {
+    std::array::from_fn(|i| ((seed + 7 * i) % 89) as f64 / 20.0)
 }
 
-/// From 30 numbers to a probability: the check and the score.
+/// From 30 numbers to a probability: the check and the score, over many different rows.
 #[divan::bench]
 fn check_and_predict_proba(bencher: Bencher) {
     let model = model();
-    let seed = AtomicU32::new(0);
-    bencher.with_inputs(|| values(seed.fetch_add(1, Ordering::Relaxed))).bench_values(|values| {
+    let rows: Vec<_> = (0..1_024).map(values).collect();
+    let mut next = rows.iter().cycle();
+    bencher.bench_local(|| {
+        let values = next.next().copied().unwrap_or([0.0; N_FEATURES]);
         let transaction = Transaction::new(black_box(values)).expect("finite numbers");
         model.predict_proba(&transaction)
     });
