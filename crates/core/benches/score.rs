@@ -20,7 +20,7 @@ fn values(seed: usize) -> [f64; N_FEATURES] {
 }
 
 /// From 30 numbers to a probability: the check and the score, over many different rows.
-#[divan::bench]
+#[divan::bench(sample_size = 1024)]
 fn check_and_predict_proba(bencher: Bencher) {
     let model = model();
     let rows: Vec<_> = (0..1_024).map(values).collect();

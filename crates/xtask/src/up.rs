@@ -1,5 +1,6 @@
 //! `cargo xtask up`: from a clone to a trained model that answers.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -198,7 +199,8 @@ fn predict(port: u16) -> anyhow::Result<String> {
             r#"{{"Time":{},"V1":{},…,"Amount":{}}}"#,
             body["Time"], body["V1"], body["Amount"]
         );
-        text += &format!("{name}\n  POST /predict {sent}\n  {answer}\n");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name}\n  POST /predict {sent}\n  {answer}");
     }
     Ok(text)
 }
