@@ -97,7 +97,7 @@ pub struct DataFile {
 pub struct Provenance {
     /// Version of the trainer.
     pub crate_version: String,
-    /// End of the training, RFC 3339 in UTC.
+    /// When the training was started, RFC 3339 in UTC.
     pub created_at: String,
     /// Files in the order in which they were read.
     pub data: Vec<DataFile>,
@@ -146,25 +146,25 @@ impl Provenance {
 pub enum ArtifactError {
     /// The file cannot be read.
     #[error(
-        "cannot read the model {path}: {source}; expected a directory with model.json, or the file"
+        "cannot read the model {path}: {cause}; expected a directory with model.json, or the file"
     )]
     Read {
         /// The path tried.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Part of the message, so not a `source` that would be shown again.
+        cause: std::io::Error,
     },
-    /// The named file is refused for the reason in `source`.
-    #[error("{path} is not a model: {source}")]
+    /// The named file is refused.
+    #[error("{path} is not a model: {reason}")]
     File {
         /// The path read.
         path: PathBuf,
-        /// The reason.
-        source: Box<ArtifactError>,
+        /// Why; part of the message.
+        reason: Box<ArtifactError>,
     },
     /// No JSON, cut off, a field missing or of another type.
     #[error("{0}; expected the JSON of {FORMAT}, complete")]
-    Json(#[from] serde_json::Error),
+    Json(serde_json::Error),
     /// Another format or version.
     #[error("format is {found:?}, expected {FORMAT:?}")]
     Format {
@@ -241,8 +241,8 @@ impl ModelArtifact {
         let file = if path.is_dir() { path.join(MODEL_FILE) } else { path.to_owned() };
         match std::fs::read_to_string(&file) {
             Ok(json) => Self::from_json(&json)
-                .map_err(|source| ArtifactError::File { path: file, source: Box::new(source) }),
-            Err(source) => Err(ArtifactError::Read { path: file, source }),
+                .map_err(|reason| ArtifactError::File { path: file, reason: Box::new(reason) }),
+            Err(cause) => Err(ArtifactError::Read { path: file, cause }),
         }
     }
 
@@ -252,7 +252,7 @@ impl ModelArtifact {
     ///
     /// If the text is refused for one of the reasons on the module's page.
     pub fn from_json(json: &str) -> Result<Self, ArtifactError> {
-        let file: ModelFile = serde_json::from_str(json)?;
+        let file: ModelFile = serde_json::from_str(json).map_err(ArtifactError::Json)?;
         if file.format != FORMAT {
             return Err(ArtifactError::Format { found: file.format });
         }

@@ -154,7 +154,8 @@ impl LogisticModel {
         Ok(Self { scaler, coefficients, intercept, weights, bias })
     }
 
-    /// Log-odds of fraud, `b' + Σ wᵢ xᵢ`.
+    /// Log-odds of fraud, `b' + Σ wᵢ xᵢ`; always finite: what would be beyond the range of 64-bit
+    /// floats is the largest or smallest of them.
     #[must_use]
     pub fn decision_function(&self, transaction: &Transaction) -> f64 {
         self.decision_of(transaction.values())
@@ -195,7 +196,19 @@ impl LogisticModel {
         for (lane, (x, w)) in x_rest.iter().zip(w_rest).enumerate() {
             sums[lane] += x * w;
         }
-        (sums[0] + sums[1]) + (sums[2] + sums[3])
+        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        if sum.is_finite() { sum } else { self.saturated(values) }
+    }
+
+    /// Finite values may be so large that their sum is not: then its sign is what counts, and the
+    /// log-odds are the largest or smallest number there is.
+    #[cold]
+    fn saturated(&self, values: &[f64; N_FEATURES]) -> f64 {
+        // 2⁻⁵²⁰: products of two numbers below 2¹⁰²⁴ stay below 2¹⁰⁰⁸.
+        let tiny = 2_f64.powi(-520);
+        let scaled: f64 =
+            values.iter().zip(&self.weights).map(|(x, w)| (x * tiny) * (w * tiny)).sum();
+        if scaled == 0.0 { self.bias } else { f64::MAX.copysign(scaled) }
     }
 
     /// What each feature adds to the log-odds; sums to [`Self::decision_function`].
@@ -286,6 +299,18 @@ mod tests {
         assert!((sigmoid(-40.0) / 4.248_354_255_291_589e-18 - 1.0).abs() < 1e-15);
     }
 
+    #[test]
+    fn sums_beyond_the_range_of_floats_keep_their_sign() {
+        let model = LogisticModel::new(scaler(), [1.0; N_FEATURES], -3.0).unwrap();
+        let mut values = [0.0; N_FEATURES];
+        (values[1], values[2]) = (f64::MAX, f64::MAX);
+        let proba = |values| model.predict_proba(&Transaction::new(values).unwrap());
+        assert_eq!(proba(values), 1.0);
+        assert_eq!(proba(values.map(|x| if x > 0.0 { -x } else { x })), 0.0);
+        (values[5], values[6], values[7]) = (f64::MIN, f64::MIN, f64::MIN);
+        assert_eq!(proba(values), 0.0);
+    }
+
     fn values() -> impl Strategy<Value = [f64; N_FEATURES]> {
         prop::collection::vec(-50.0..50.0, N_FEATURES).prop_map(|v| {
             let mut values: [f64; N_FEATURES] = v.try_into().unwrap();
@@ -296,6 +321,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_transaction_has_a_probability(bits in prop::collection::vec(any::<u64>(), 2 * N_FEATURES)) {
+            let number = |bits: u64| Some(f64::from_bits(bits)).filter(|x| x.is_finite()).unwrap_or(1.0);
+            let coefficients = std::array::from_fn(|i| number(bits[i]));
+            let mut x: [f64; N_FEATURES] = std::array::from_fn(|i| number(bits[N_FEATURES + i]));
+            x[0] = x[0].abs();
+            x[29] = x[29].abs();
+            let model = LogisticModel::new(scaler(), coefficients, -3.0).unwrap();
+            let transaction = Transaction::new(x).unwrap();
+            prop_assert!(model.decision_function(&transaction).is_finite());
+            prop_assert!((0.0..=1.0).contains(&model.predict_proba(&transaction)));
+        }
+
         #[test]
         fn folding_changes_rounding_only(
             x in values(),

@@ -203,7 +203,49 @@ fn every_bad_csv_is_refused_with_file_row_and_column() {
         "t.csv, row 2, column V3: the value is missing, expected a number"
     );
     let wide = message(&format!("{line}\n{good},7\n"));
-    assert!(wide.contains("cannot read t.csv as CSV (rows 1 to 1)"), "{wide}");
+    assert_eq!(
+        wide,
+        "cannot read t.csv as CSV (rows 1 to 1): there are 32 fields, expected 31 as in the header"
+    );
+    assert_eq!(
+        message(&with("1.5 ")),
+        "t.csv, row 2, column V2: found \"1.5 \", expected a number"
+    );
+    let long = message(&with(&"x".repeat(100_000)));
+    assert!(long.len() < 200, "{long}");
+}
+
+/// polars alone would read such a file to its end and leave rows out without a word.
+#[test]
+fn a_stray_quote_never_swallows_rows() {
+    let folder = Folder::new();
+    let content = |notes: &[(usize, &str)]| {
+        let mut text = format!("{},Note\n", header());
+        for i in 1..=3_000 {
+            let note = notes.iter().find(|(row, _)| *row == i).map_or("plain", |(_, note)| note);
+            writeln!(text, "{},{note}", row("1", if i % 9 == 0 { "1" } else { "0" })).unwrap();
+        }
+        text
+    };
+    for labels in [Labels::Required, Labels::Ignored] {
+        for frame in [false, true] {
+            let options = ReadOptions { labels, frame, ..ReadOptions::default() };
+            for notes in [
+                &[(1_000, "5\" screen"), (2_000, "5\" screen")][..],
+                &[(51, "5\" screen")],
+                &[(2_501, "\"unclosed")],
+                &[(3_000, "\"unclosed")],
+            ] {
+                let path = folder.file("t.csv", content(notes));
+                let error = read_with(&path, options).unwrap_err().to_string();
+                let row = notes[0].0;
+                assert!(error.contains(&format!("(rows {row} to {row})")), "{frame} {error}");
+            }
+            let good = [(7, "\"two\nlines\""), (2_000, "\"5\"\" screen\"")];
+            let path = folder.file("t.csv", content(&good));
+            assert_eq!(read_with(&path, options).unwrap().0.len(), 3_000);
+        }
+    }
 }
 
 #[test]
@@ -279,7 +321,10 @@ fn bad_parquet_is_refused() {
         frame.with_column(Column::from(names)).unwrap();
     });
     let message = read(&text).unwrap_err().to_string();
-    assert!(message.contains("column V4 of ") && message.contains("has the type str"), "{message}");
+    assert!(
+        message.contains("column V4 of ") && message.contains("has the type Utf8View"),
+        "{message}"
+    );
 
     let missing = parquet(&folder, 3, |frame| {
         let values = Series::new("V4".into(), [Some(1.0), None, Some(2.0)]);

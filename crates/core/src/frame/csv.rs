@@ -8,8 +8,10 @@ use std::sync::Arc;
 use memchr::{memchr_iter, memrchr};
 use polars::prelude::{
     CsvReadOptions, DataFrame, DataType, PlSmallStr, PolarsResult, Schema, SchemaRef, SerReader,
+    polars_ensure,
 };
 
+use super::diagnose::{self, damaged, diagnose};
 use super::{FrameError, Layout};
 
 /// Bytes read at a time: large enough to keep every core parsing, small enough not to matter in
@@ -111,19 +113,16 @@ impl CsvSource {
         let mut length = self.whole_records();
         while length == 0 && !self.at_end {
             if self.pending.len() > LONGEST_RECORD {
-                let reason = format!("row {} has no end within 64 MiB", first_row + 1);
-                return Err(FrameError::Damaged {
-                    path: path.to_owned(),
-                    kind: "CSV",
-                    rows: None,
-                    reason,
-                });
+                return Err(diagnose::open_quote(path, &self.pending, first_row));
             }
             self.fill(path)?;
             length = self.whole_records();
         }
         if length == 0 {
             return Ok(None);
+        }
+        if self.at_end && !quotes(&self.pending[..length]).is_multiple_of(2) {
+            return Err(diagnose::open_quote(path, &self.pending[..length], first_row));
         }
         let schema = self.schema.get_or_insert_with(|| schema(layout, false)).clone();
         let (records, rest) = self.pending.split_at(length);
@@ -136,10 +135,9 @@ impl CsvSource {
                 scope.spawn(move || if at_end { Ok(0) } else { read_chunk(file, ahead, path) });
             (parse(records, layout, schema, false), reading.join())
         });
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => return Err(diagnose(path, layout, records, first_row, &error)),
-        };
+        let frame = frame
+            .and_then(|frame| check_quotes(frame, records, layout))
+            .map_err(|error| diagnose(path, layout, records, first_row, &error))?;
         // A panic there would be one here.
         let count = count.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         if !at_end {
@@ -156,10 +154,10 @@ fn read_chunk(mut file: &File, into: &mut Vec<u8>, path: &Path) -> Result<usize,
     Read::by_ref(&mut file)
         .take(CHUNK as u64)
         .read_to_end(into)
-        .map_err(|source| FrameError::Open { path: path.to_owned(), source })
+        .map_err(|cause| FrameError::Open { path: path.to_owned(), cause })
 }
 
-fn quotes(bytes: &[u8]) -> usize {
+pub(super) fn quotes(bytes: &[u8]) -> usize {
     memchr_iter(b'"', bytes).count()
 }
 
@@ -179,87 +177,58 @@ fn header_names(header: &[u8]) -> PolarsResult<Vec<String>> {
 
 /// The schema of the whole file, stated: numbers for features and label (or text for everything),
 /// text for the rest. A name that stands twice (never a wanted one) is told apart by its position.
-fn schema(layout: &Layout, all_text: bool) -> SchemaRef {
+pub(super) fn schema(layout: &Layout, all_text: bool) -> SchemaRef {
     let mut schema = Schema::with_capacity(layout.columns.len());
     for (position, name) in layout.columns.iter().enumerate() {
         let is_number = !all_text && layout.is_numeric(name);
         let dtype = if is_number { DataType::Float64 } else { DataType::String };
-        let key = if schema.contains(name) {
-            PlSmallStr::from_string(format!("{name}_{}", position + 1))
-        } else {
-            PlSmallStr::from_str(name)
-        };
+        let mut key = PlSmallStr::from_str(name);
+        // An extra name that stands twice, or one that was made up for such.
+        while schema.contains(&key) || (key != *name && layout.columns.iter().any(|c| key == *c)) {
+            key = PlSmallStr::from_string(format!("{key}_{}", position + 1));
+        }
         schema.insert(key, dtype);
     }
     Arc::new(schema)
 }
 
-/// `lenient` leaves out what stands beyond the last column instead of refusing the row.
-fn parse(
+/// polars splits records at quotes only as far as the selected columns go, and a stray quote in
+/// another one can swallow rows. Where there are fewer rows than lines, all columns are parsed, which
+/// either finds the fault or confirms that some fields hold line feeds.
+fn check_quotes(frame: DataFrame, records: &[u8], layout: &Layout) -> PolarsResult<DataFrame> {
+    let lines = memchr_iter(b'\n', records).count() + usize::from(!records.ends_with(b"\n"));
+    if frame.height() == lines || layout.options.frame {
+        return Ok(frame);
+    }
+    let whole = parse_columns(records, schema(layout, false), None, false)?;
+    polars_ensure!(whole.height() == frame.height(), ComputeError: "the quotes do not balance");
+    Ok(frame)
+}
+
+/// Parses the selected columns. `lenient` leaves out what stands beyond the last column instead of refusing the row.
+pub(super) fn parse(
     records: &[u8],
     layout: &Layout,
     schema: SchemaRef,
     lenient: bool,
 ) -> PolarsResult<DataFrame> {
-    let columns: Arc<[PlSmallStr]> = if layout.options.frame {
-        schema.iter_names_cloned().collect()
-    } else {
-        layout.selected().map(|name| PlSmallStr::from_str(name)).collect()
-    };
+    let columns = (!layout.options.frame)
+        .then(|| layout.selected().map(|name| PlSmallStr::from_str(name)).collect());
+    parse_columns(records, schema, columns, lenient)
+}
+
+/// Parses some columns, or all.
+fn parse_columns(
+    records: &[u8],
+    schema: SchemaRef,
+    columns: Option<Arc<[PlSmallStr]>>,
+    lenient: bool,
+) -> PolarsResult<DataFrame> {
     CsvReadOptions::default()
         .with_has_header(false)
         .with_schema(Some(schema))
-        .with_columns(Some(columns))
+        .with_columns(columns)
         .map_parse_options(|options| options.with_truncate_ragged_lines(lenient))
         .into_reader_with_file_handle(Cursor::new(records))
         .finish()
-}
-
-fn damaged(
-    path: &Path,
-    rows: Option<(u64, u64)>,
-    error: &polars::error::PolarsError,
-) -> FrameError {
-    // polars explains its own options at length; the first line says what is wrong.
-    let text = error.to_string();
-    let reason = text.lines().next().unwrap_or_default().to_owned();
-    FrameError::Damaged { path: path.to_owned(), kind: "CSV", rows, reason }
-}
-
-/// Finds the value that polars could not parse: reads the same records as text and looks for the
-/// first that is no number. Only on the way out, so it may be slow.
-fn diagnose(
-    path: &Path,
-    layout: &Layout,
-    records: &[u8],
-    first_row: u64,
-    error: &polars::error::PolarsError,
-) -> FrameError {
-    let text = parse(records, layout, schema(layout, true), true);
-    let mut first: Option<(usize, &str, String)> = None;
-    if let Ok(frame) = &text {
-        for name in layout.columns.iter().filter(|name| layout.is_numeric(name)) {
-            let Ok(values) = frame.column(name).and_then(|column| column.str()) else { continue };
-            let bad = values.iter().enumerate().find_map(|(row, value)| {
-                let value = value.unwrap_or_default().trim();
-                (!value.is_empty() && value.parse::<f64>().is_err())
-                    .then(|| (row, value.to_owned()))
-            });
-            if let Some((row, value)) = bad
-                && first.as_ref().is_none_or(|found| row < found.0)
-            {
-                first = Some((row, name, value));
-            }
-        }
-    }
-    if let Some((row, column, found)) = first {
-        return FrameError::NotANumber {
-            path: path.to_owned(),
-            row: first_row + row as u64 + 1,
-            column: column.to_owned(),
-            found,
-        };
-    }
-    let count = records.split(|&byte| byte == b'\n').count() as u64;
-    damaged(path, Some((first_row + 1, first_row + count)), error)
 }

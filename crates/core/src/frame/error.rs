@@ -11,12 +11,12 @@ use crate::transaction::ValueProblem;
 #[non_exhaustive]
 pub enum FrameError {
     /// The file is missing, a folder, or not readable.
-    #[error("cannot read {path}: {source}; expected a CSV or Parquet file")]
+    #[error("cannot read {path}: {cause}; expected a CSV or Parquet file")]
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Part of the message, so not a `source` that would be shown again.
+        cause: std::io::Error,
     },
     /// Not a byte in it.
     #[error("{path} is empty, expected a CSV file with a header line or a Parquet file")]
@@ -60,6 +60,19 @@ pub enum FrameError {
     /// A column whose type holds no numbers (Parquet).
     #[error("column {column} of {path} has the type {found}, expected numbers")]
     ColumnType {
+        /// The file.
+        path: PathBuf,
+        /// The column's name.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+    /// A column that is to be copied beside the scores and cannot be (Parquet).
+    #[error(
+        "column {column} of {path} has the type {found}, which cannot be copied to the output; expected \
+         numbers, text or bytes, or an output without the input's columns"
+    )]
+    ExtraColumnType {
         /// The file.
         path: PathBuf,
         /// The column's name.

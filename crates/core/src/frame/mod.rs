@@ -26,6 +26,7 @@
 
 mod batch;
 mod csv;
+mod diagnose;
 mod error;
 mod parquet;
 
@@ -161,7 +162,7 @@ impl TransactionReader {
     /// If the file cannot be read, is empty or damaged, or lacks a column.
     pub fn open(path: impl AsRef<Path>, options: ReadOptions) -> Result<Self, FrameError> {
         let path = path.as_ref();
-        let open_error = |source| FrameError::Open { path: path.to_owned(), source };
+        let open_error = |cause| FrameError::Open { path: path.to_owned(), cause };
         let mut file = File::open(path).map_err(open_error)?;
         let metadata = file.metadata().map_err(open_error)?;
         if metadata.is_dir() {
@@ -180,8 +181,12 @@ impl TransactionReader {
             let (source, columns) = csv::CsvSource::open(path, file, start)?;
             (Source::Csv(source), columns)
         };
+        let layout = Layout::new(path, columns, options)?;
+        if let Source::Parquet(source) = &source {
+            source.check_types(path, &layout)?;
+        }
         Ok(Self {
-            layout: Layout::new(path, columns, options)?,
+            layout,
             path: path.to_owned(),
             source,
             bytes_total: metadata.len(),
@@ -189,8 +194,8 @@ impl TransactionReader {
         })
     }
 
-    /// Columns of the file that are neither feature nor wanted label, in its order. They are not
-    /// looked at; a caller names them in a warning.
+    /// Columns of the file that are neither feature nor wanted label, in its order; a caller names
+    /// them in a warning.
     #[must_use]
     pub fn extra_columns(&self) -> &[String] {
         &self.layout.extra

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use polars::prelude::{DataFrame, ParquetReader, SerReader};
+use polars::prelude::{ArrowDataType, DataFrame, ParquetReader, SerReader};
 
 use super::{FrameError, Layout};
 
@@ -14,6 +14,8 @@ const BATCH: usize = 1 << 18;
 #[derive(Debug)]
 pub(super) struct ParquetSource {
     file: File,
+    /// Each column's name and type.
+    types: Vec<(String, ArrowDataType)>,
     rows: usize,
     next_row: usize,
     /// Rows of each row group that is not read to its end, first one first.
@@ -24,17 +26,60 @@ impl ParquetSource {
     /// Reads the footer.
     pub(super) fn open(path: &Path, file: File) -> Result<(Self, Vec<String>), FrameError> {
         let damaged = |error: polars::error::PolarsError| damaged(path, None, &error);
-        let handle = file
-            .try_clone()
-            .map_err(|source| FrameError::Open { path: path.to_owned(), source })?;
+        let handle =
+            file.try_clone().map_err(|cause| FrameError::Open { path: path.to_owned(), cause })?;
         let mut reader = ParquetReader::new(handle);
         let schema = reader.schema().map_err(damaged)?;
-        let columns = schema.iter_names().map(ToString::to_string).collect();
+        let types: Vec<(String, ArrowDataType)> = schema
+            .iter_values()
+            .map(|field| (field.name.to_string(), field.dtype.clone()))
+            .collect();
+        let columns = types.iter().map(|(name, _)| name.clone()).collect();
         let metadata = reader.get_metadata().map_err(damaged)?;
         // polars does not export the name of the type that the lint would have here.
         #[expect(clippy::redundant_closure_for_method_calls)]
         let groups = metadata.row_groups.iter().map(|group| group.num_rows()).collect();
-        Ok((Self { file, rows: metadata.num_rows, next_row: 0, groups }, columns))
+        Ok((Self { file, types, rows: metadata.num_rows, next_row: 0, groups }, columns))
+    }
+
+    /// Refuses columns whose type is not read here: polars would panic at some of them.
+    pub(super) fn check_types(&self, path: &Path, layout: &Layout) -> Result<(), FrameError> {
+        use ArrowDataType as Type;
+        for (column, dtype) in &self.types {
+            let is_numeric = matches!(
+                dtype,
+                Type::Boolean
+                    | Type::Int8
+                    | Type::Int16
+                    | Type::Int32
+                    | Type::Int64
+                    | Type::UInt8
+                    | Type::UInt16
+                    | Type::UInt32
+                    | Type::UInt64
+                    | Type::Float32
+                    | Type::Float64
+            );
+            let is_copied = matches!(
+                dtype,
+                Type::Utf8
+                    | Type::LargeUtf8
+                    | Type::Utf8View
+                    | Type::Binary
+                    | Type::LargeBinary
+                    | Type::BinaryView
+                    | Type::Dictionary(..)
+            );
+            let (path, column, found) = (path.to_owned(), column.clone(), format!("{dtype:?}"));
+            if layout.is_numeric(&column) {
+                if !is_numeric {
+                    return Err(FrameError::ColumnType { path, column, found });
+                }
+            } else if layout.options.frame && !is_numeric && !is_copied {
+                return Err(FrameError::ExtraColumnType { path, column, found });
+            }
+        }
+        Ok(())
     }
 
     /// The share of the rows that has been read, as bytes of `total`.
@@ -65,7 +110,7 @@ impl ParquetSource {
         let handle = self
             .file
             .try_clone()
-            .map_err(|source| FrameError::Open { path: path.to_owned(), source })?;
+            .map_err(|cause| FrameError::Open { path: path.to_owned(), cause })?;
         let frame = ParquetReader::new(handle)
             .with_columns(Some(layout.selected().cloned().collect()))
             .with_slice(Some((start, rows)))

@@ -94,10 +94,22 @@ fn pick(rng: &mut Xoshiro256PlusPlus, steps: &[u32]) -> usize {
     steps[row] as usize
 }
 
-/// Quantile of sorted values with linear interpolation (Hyndman and Fan's type 7, numpy's default).
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let position = q * (sorted.len() - 1) as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // q is in [0, 1]
+/// Quantile `q` of values sorted ascending, with linear interpolation (Hyndman and Fan, 1996, type 7:
+/// the default of numpy and pandas).
+///
+/// ```
+/// use fraud_core::measures::quantile;
+///
+/// assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.25), 1.5);
+/// ```
+///
+/// # Panics
+///
+/// If there are no values.
+#[must_use]
+pub fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let position = q.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // from 0 to the last index
     let below = position as usize;
     let above = (below + 1).min(sorted.len() - 1);
     sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])

@@ -25,13 +25,13 @@
 //! # Ok::<(), fraud_core::measures::MeasureError>(())
 //! ```
 
-pub mod bootstrap;
+mod bootstrap;
 pub mod calibration;
 mod confusion;
 mod evaluation;
 mod ranking;
 
-pub use bootstrap::Interval;
+pub use bootstrap::{Interval, quantile};
 pub use calibration::{ReliabilityBin, brier_score, expected_calibration_error, log_loss};
 pub use confusion::ConfusionCounts;
 pub use evaluation::{Evaluation, REPORTED_THRESHOLDS, ThresholdMeasures};

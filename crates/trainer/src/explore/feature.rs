@@ -1,6 +1,6 @@
 //! One feature by itself: its distribution, by class, and how well it alone tells the classes apart.
 
-use fraud_core::measures::Ranking;
+use fraud_core::measures::{Ranking, quantile};
 
 /// Bins of a feature's histogram.
 const BINS: usize = 40;
@@ -171,15 +171,6 @@ impl Histogram {
         let counts = ByClass { legitimate: count(&sorted.legitimate), fraud: count(&sorted.fraud) };
         Some(Self { from, to, counts })
     }
-}
-
-/// Quantile of sorted values, at least one, by linear interpolation (type 7).
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let position = q * (sorted.len() - 1) as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // q is in [0, 1]
-    let below = position as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])
 }
 
 #[cfg(test)]
