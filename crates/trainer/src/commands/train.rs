@@ -17,6 +17,19 @@ use crate::threshold_rule::ThresholdRule;
 use crate::training::{Training, TrainingConfig, Validation};
 use crate::{clock, plot, summary};
 
+/// The files of a model's folder, the one that makes it a model first. A folder that holds others is
+/// not replaced.
+const FILES: &[&str] = &[
+    MODEL_FILE,
+    "metrics.json",
+    "threshold.json",
+    "pr_curve.svg",
+    "roc_curve.svg",
+    "calibration.svg",
+    "confusion.svg",
+    "evaluation.html",
+];
+
 /// Fit a fraud model to labelled transactions, measure it, and write it with plots
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -132,7 +145,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     .validate()?;
     check_distinct(args)?;
     // Before the work, so that nobody waits for a model that cannot be written.
-    let folder = AtomicFolder::create(&args.output, args.force, MODEL_FILE)?;
+    let folder = AtomicFolder::create(&args.output, args.force, FILES)?;
 
     let (data, validation) = match &args.validation {
         Some(path) => (
