@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: the real binaries, the reference data, a running service.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: {} is not here", path.display());
+    say(&format!("skipped: {} is not here", path.display()));
     None
 }
 
@@ -51,9 +51,14 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 pub fn python() -> Option<PathBuf> {
     let python = std::env::var_os("FRAUD_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        eprintln!("skipped: no Python with scikit-learn; `cargo xtask test` installs one");
+        say("skipped: no Python with scikit-learn; `cargo xtask test` installs one");
     }
     python
+}
+
+/// A line that is seen although the test passes: the test harness keeps what `eprintln!` prints.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// How a program ended and what it printed.

@@ -4,7 +4,7 @@ use fraud_core::frame::{Labels, ReadOptions, TransactionReader};
 use fraud_core::{FEATURES, Transaction};
 use fraud_tests::{Api, json, seed_model, shared, trainer};
 
-/// Row, decision function, probability.
+/// Decision function and probability, row by row.
 fn seed_scores() -> Option<Vec<(f64, f64)>> {
     let text = std::fs::read_to_string(shared("expected/seed_scores.csv")?).unwrap();
     let number = |text: Option<&str>| text.unwrap().parse().unwrap();

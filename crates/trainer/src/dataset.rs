@@ -36,6 +36,7 @@ impl Dataset {
     pub fn read(paths: &[PathBuf], role: &str) -> anyhow::Result<Self> {
         let mut dataset = Self::default();
         for path in paths {
+            check_regular(path)?;
             // The digest needs a core for as long as reading needs two.
             let (read, digest) = std::thread::scope(|scope| {
                 let digest = scope.spawn(|| sha256(path));
@@ -87,6 +88,17 @@ impl Dataset {
     #[must_use]
     pub fn synthetic_rows(&self) -> u64 {
         synthetic::count_marked(&self.rows)
+    }
+}
+
+/// The file is opened twice, for the rows and for the digest; a pipe would be shared out between the
+/// two. What is missing is left to the reader, which says so better.
+fn check_regular(path: &Path) -> anyhow::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+            bail!("cannot read {}: it is a pipe or device; expected a file on disk", path.display())
+        }
+        _ => Ok(()),
     }
 }
 

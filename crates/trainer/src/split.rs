@@ -132,7 +132,7 @@ pub fn split(
 }
 
 /// All positions, those for validation last: as many of each class as its share of the rows, rounded
-/// to the nearest, at least one of each where there are two.
+/// to the nearest, at least one fraud where there are two.
 fn stratified_order(labels: &[bool], fraction: f64, seed: u64) -> Vec<u32> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let (mut frauds, mut legitimate): (Vec<u32>, Vec<u32>) =

@@ -11,7 +11,7 @@ use fraud_core::measures::{PrPoint, Ranking};
 pub enum ThresholdRule {
     /// This number.
     Fixed(Threshold),
-    /// Where F1 is highest.
+    /// Where F1 is highest; of several such thresholds the lowest.
     MaxF1,
     /// The lowest threshold (most frauds caught) at which at least this share of alerts is fraud.
     Precision(f64),
@@ -33,6 +33,15 @@ pub enum ThresholdRuleError {
     Unknown {
         /// The text.
         found: String,
+    },
+    /// No fraud to read a threshold off.
+    #[error(
+        "{rule} needs a fraud among the validation rows and there is none; expected one, or a \
+         threshold given as a number"
+    )]
+    NoFraud {
+        /// The rule.
+        rule: ThresholdRule,
     },
     /// No threshold satisfies the rule on these rows.
     #[error(
@@ -78,14 +87,16 @@ impl FromStr for ThresholdRule {
 }
 
 impl ThresholdRule {
-    /// The threshold that the rule gives on these rows. `ranking` must be of probabilities and hold
-    /// a fraud.
+    /// The threshold that the rule gives on these rows, which must be ranked by probability.
     ///
     /// # Errors
     ///
-    /// If no threshold satisfies the rule.
+    /// If no threshold satisfies the rule, or there is no fraud to apply it to.
     pub fn choose(self, ranking: &Ranking) -> Result<Threshold, ThresholdRuleError> {
         let curve = ranking.pr_curve();
+        if curve.is_empty() && !matches!(self, Self::Fixed(_)) {
+            return Err(ThresholdRuleError::NoFraud { rule: self });
+        }
         let rows = (ranking.positives() + ranking.negatives()) as f64;
         // Recall rises along the curve and the threshold falls.
         let (point, closest) = match self {
@@ -158,6 +169,9 @@ mod tests {
             "no threshold satisfies precision=0.8 on the validation rows: the closest reaches 0.5000"
         );
         assert!(choose("alerts=0").is_err());
+        let none = Ranking::new(&[false], &[0.9]).unwrap();
+        let message = ThresholdRule::MaxF1.choose(&none).unwrap_err().to_string();
+        assert!(message.starts_with("max-f1 needs a fraud among the validation rows"), "{message}");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     trainer(|command| command.args(["explore", "--output", EXPLORATION, "--data"]).args(&data))?;
     heading("train and measure");
     trainer(|command| command.args(["train", "--force", "--output", MODEL, "--data"]).args(&data))?;
-    heading("score every transaction");
+    heading("score the transactions of the first file");
     trainer(|command| {
         command
             .args(["score", "--force", "--model", MODEL, "--output", SCORES, "--data"])

@@ -79,14 +79,15 @@ impl FromStr for ClassWeight {
             "balanced" => Ok(Self::Balanced),
             "none" => Ok(Self::None),
             _ => match text.parse() {
-                Ok(weight) if is_positive(weight) => Ok(Self::Fraud(weight)),
+                Ok(weight) if is_weight(weight) => Ok(Self::Fraud(weight)),
                 _ => Err(ParameterError::new("class weight", text, CLASS_WEIGHT)),
             },
         }
     }
 }
 
-const CLASS_WEIGHT: &str = "balanced, none, or the weight of a fraud as a number greater than 0";
+const CLASS_WEIGHT: &str =
+    "balanced, none, or the weight of a fraud as a number greater than 0, at most 1e9";
 
 /// Settings of the fit as they came, unchecked.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,8 +135,19 @@ impl ParameterError {
     }
 }
 
+/// The gradient at the start is of the order of 1: a larger tolerance would stop there.
+const LARGEST_TOLERANCE: f64 = 0.01;
+const TOLERANCE: &str = "a number greater than 0, at most 0.01";
+
+/// Beyond this the legitimate rows would not count at all next to the frauds.
+const LARGEST_WEIGHT: f64 = 1e9;
+
 fn is_positive(value: f64) -> bool {
     value.is_finite() && value > 0.0
+}
+
+fn is_weight(value: f64) -> bool {
+    is_positive(value) && value <= LARGEST_WEIGHT
 }
 
 impl Parameters {
@@ -148,18 +160,14 @@ impl Parameters {
         if !(self.l2.is_finite() && self.l2 >= 0.0) {
             return Err(ParameterError::new("L2 penalty", self.l2, "a number from 0 up"));
         }
-        if !is_positive(self.tolerance) {
-            return Err(ParameterError::new(
-                "tolerance",
-                self.tolerance,
-                "a number greater than 0",
-            ));
+        if !(is_positive(self.tolerance) && self.tolerance <= LARGEST_TOLERANCE) {
+            return Err(ParameterError::new("tolerance", self.tolerance, TOLERANCE));
         }
         if self.max_iterations == 0 {
             return Err(ParameterError::new("number of iterations", 0, "at least 1"));
         }
         match self.class_weight {
-            ClassWeight::Fraud(weight) if !is_positive(weight) => {
+            ClassWeight::Fraud(weight) if !is_weight(weight) => {
                 Err(ParameterError::new("class weight", weight, CLASS_WEIGHT))
             }
             _ => Ok(ValidParameters(self)),
@@ -208,7 +216,7 @@ mod tests {
         for text in ["newton-cholesky", "lbfgs"] {
             assert_eq!(text.parse::<Solver>().unwrap().to_string(), text);
         }
-        for text in ["-1", "0", "NaN", "inf", "heavy"] {
+        for text in ["-1", "0", "NaN", "inf", "1e308", "heavy"] {
             assert!(text.parse::<ClassWeight>().is_err(), "{text}");
         }
     }
@@ -223,6 +231,7 @@ mod tests {
         );
         assert!(message(Parameters { l2: f64::NAN, ..default() }).contains("NaN"));
         assert!(message(Parameters { tolerance: 0.0, ..default() }).contains("tolerance is 0"));
+        assert!(message(Parameters { tolerance: 1e300, ..default() }).contains("at most 0.01"));
         assert!(message(Parameters { max_iterations: 0, ..default() }).contains("at least 1"));
         let weight = ClassWeight::Fraud(f64::INFINITY);
         assert!(message(Parameters { class_weight: weight, ..default() }).contains("inf"));

@@ -39,7 +39,7 @@ pub(crate) fn timeline(
         ("Frauds", as_numbers(frauds), "fraud", false),
         ("Share of frauds", shares, "fraud", true),
     ];
-    let end = first_hour as f64 + (hours * transactions.len() as u64) as f64;
+    let end = first_hour as f64 + hours as f64 * transactions.len() as f64;
     let x = Scale::linear((first_hour as f64, end), (LEFT, RIGHT));
     for (panel, (name, values, class, is_share)) in panels.into_iter().enumerate() {
         let top = 64.0 + 108.0 * panel as f64;
