@@ -1,21 +1,41 @@
 //! The binary over the library: flags in, exit code out.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser;
+use anyhow::Context;
 use fraud_trainer::cli::Cli;
+use fraud_trainer::output;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match start_logging(&cli.log).and_then(|()| cli.run()) {
+    let cli = Cli::read();
+    match start_logging(&cli.log).and_then(|()| clean_up_at_signals()).and_then(|()| cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // The exit code still says it where nobody can read it.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
     }
+}
+
+/// A signal ends the program as ever (exit code 128 and its number), but not before what is not
+/// finished is off the disk.
+fn clean_up_at_signals() -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot wait for signals")?;
+    let wait = move || {
+        if let Some(signal) = signals.forever().next() {
+            output::exit_without_traces(128 + signal);
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait)
+        .context("cannot start the thread that waits for signals")?;
+    Ok(())
 }
 
 fn start_logging(filter: &str) -> anyhow::Result<()> {
@@ -28,6 +48,8 @@ fn start_logging(filter: &str) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
+        // It would complain on stderr about stderr, and panic where that is closed.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     Ok(())

@@ -3,25 +3,27 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use fraud_core::frame::{Labels, Missing, ReadOptions, TransactionReader};
 
 use crate::dataset::warn_of_extra_columns;
 use crate::explore::{ProfileBuilder, exploration_page};
-use crate::output::AtomicFile;
+use crate::output::{self, AtomicFile};
 use crate::progress::{Progress, Unit};
 
 /// Report on labelled transactions as one HTML page: counts, gaps, duplicates, distributions by
 /// class, separation, correlation, time, amounts
 #[derive(Debug, Args)]
 pub struct ExploreArgs {
-    /// CSV or Parquet files with the columns Time, V1 … V28, Amount and Class, in any order. Several
-    /// files are looked at as one table. Missing values are counted here, where train refuses them
-    #[arg(long, env = "FRAUD_EXPLORE_DATA", value_name = "FILE", num_args = 1.., required = true, value_delimiter = ',')]
+    /// CSV or Parquet files with the columns Time, V1 … V28, Amount and Class, in any order. Name
+    /// several, or repeat the flag, to look at them as one table; the variable holds one. Missing
+    /// values are counted here, where train refuses them
+    #[arg(long, env = "FRAUD_EXPLORE_DATA", value_name = "FILE", num_args = 1.., required = true)]
     pub data: Vec<PathBuf>,
 
-    /// HTML file to write; one that is there is replaced. Set it to keep reports on several data sets
+    /// HTML file to write, .html or .htm; one that is there is replaced. Set it to keep reports on
+    /// several data sets
     #[arg(
         long,
         env = "FRAUD_EXPLORE_OUTPUT",
@@ -35,11 +37,13 @@ pub struct ExploreArgs {
 ///
 /// # Errors
 ///
-/// If a file cannot be read or is not a table of labelled transactions, or the page cannot be
-/// written; then nothing is written.
+/// If a file cannot be read or is not a table of labelled transactions, or the page is one of them,
+/// has another ending or cannot be written; then nothing is written.
 pub fn run(args: &ExploreArgs) -> anyhow::Result<()> {
+    output::check_not_an_input(&args.output, &args.data)?;
+    check_ending(&args.output)?;
     // Before the work, so that nobody waits for a page that cannot be written.
-    let mut output = AtomicFile::create(&args.output)?;
+    let mut file = AtomicFile::create(&args.output)?;
     let mut builder = ProfileBuilder::default();
     for path in &args.data {
         read(path, &mut builder)?;
@@ -48,11 +52,18 @@ pub fn run(args: &ExploreArgs) -> anyhow::Result<()> {
     let sources: Vec<String> = args.data.iter().map(|path| file_name(path)).collect();
     let page =
         exploration_page(&profile, &sources).context("cannot render the exploration page")?;
-    output
-        .write_all(page.as_bytes())
+    file.write_all(page.as_bytes())
         .with_context(|| format!("cannot write {}", args.output.display()))?;
-    output.commit()?;
-    println!("{}", args.output.display());
+    file.commit()?;
+    output::print(&format!("{}\n", args.output.display()))
+}
+
+/// A page replaces what has its name without a question, so the name must be that of a page.
+fn check_ending(output: &Path) -> anyhow::Result<()> {
+    let ending = output.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    if !matches!(ending.as_deref(), Some("html" | "htm")) {
+        bail!("cannot write {}: expected a name that ends in .html or .htm", output.display());
+    }
     Ok(())
 }
 
@@ -98,6 +109,13 @@ mod tests {
         assert!(!output.exists());
 
         write("1").unwrap();
+        let onto_data = ExploreArgs { data: vec![data.clone()], output: data.clone() };
+        let message = run(&onto_data).unwrap_err().to_string();
+        assert!(message.contains("is an input as well"), "{message}");
+        let other = ExploreArgs { data: vec![data.clone()], output: folder.path().join("page") };
+        let message = run(&other).unwrap_err().to_string();
+        assert!(message.contains(".html or .htm"), "{message}");
+
         run(&args).unwrap();
         let page = std::fs::read_to_string(&output).unwrap();
         assert!(page.contains("2 transactions, 1 of them fraud: one in 2"));

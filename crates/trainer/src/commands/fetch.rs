@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 
 use crate::fetch::{DEFAULT_URL, ExpectedRows, FetchConfig, Sha256Digest, fetch};
+use crate::output;
 use crate::summary::thousands;
 use crate::synth::KAGGLE_ROWS;
 
@@ -15,7 +17,7 @@ use crate::synth::KAGGLE_ROWS;
 #[derive(Debug, Args)]
 pub struct FetchArgs {
     /// File to write. It appears only when it came whole and passed the checks; until then it is called
-    /// FILE.part
+    /// FILE.part. Set it to keep several
     #[arg(
         long,
         env = "FRAUD_FETCH_OUTPUT",
@@ -42,8 +44,13 @@ pub struct FetchArgs {
     )]
     pub rows: ExpectedRows,
 
-    /// Replace the output if it is there
-    #[arg(long, env = "FRAUD_FETCH_FORCE")]
+    /// Replace the output if it is there. Set it to fetch anew
+    #[arg(
+        long,
+        env = "FRAUD_FETCH_FORCE",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new()
+    )]
     pub force: bool,
 
     /// How often to try again after a broken connection or a server that is overloaded, with pauses of
@@ -79,12 +86,11 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
         backoff: Duration::from_secs(1),
         timeout: Duration::from_secs(args.timeout),
     })?;
-    println!(
-        "Fetched {} rows of 31 columns to {} ({:.1} MiB).",
+    output::print(&format!(
+        "Fetched {} rows of 31 columns to {} ({:.1} MiB).\nSHA-256 {}\n",
         thousands(fetched.rows),
         args.output.display(),
         fetched.bytes as f64 / f64::from(1 << 20),
-    );
-    println!("SHA-256 {}", fetched.sha256);
-    Ok(())
+        fetched.sha256,
+    ))
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 use fraud_core::frame::{Labels, ReadOptions, TransactionBatch, TransactionReader};
 use fraud_core::{ModelArtifact, Threshold};
 use polars::io::csv::write as csv;
@@ -13,7 +14,7 @@ use polars::prelude::{
 };
 use rayon::prelude::*;
 
-use crate::output::AtomicFile;
+use crate::output::{self, AtomicFile};
 use crate::progress::{Progress, Unit};
 use crate::summary::thousands;
 
@@ -26,7 +27,7 @@ const PREDICTION: &str = "fraud_prediction";
 /// Score the transactions of a file, of any size, with a trained model
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// Folder of the model, or its model.json
+    /// Folder of the model, or its model.json. Set it to score with another than the one in production
     #[arg(
         long,
         env = "FRAUD_SCORE_MODEL",
@@ -35,25 +36,38 @@ pub struct ScoreArgs {
     )]
     pub model: PathBuf,
 
-    /// CSV or Parquet file with the columns Time, V1 … V28 and Amount, in any order
+    /// CSV or Parquet file with the columns Time, V1 … V28 and Amount, in any order. Set
+    /// it to the transactions to judge
     #[arg(long, env = "FRAUD_SCORE_DATA", value_name = "FILE")]
     pub data: PathBuf,
 
     /// File to write: the input's columns, `fraud_probability` and `fraud_prediction`. The ending decides
-    /// the format: .csv or .parquet
+    /// the format: .csv or .parquet. Choose Parquet for a smaller file that is faster to read
     #[arg(long, env = "FRAUD_SCORE_OUTPUT", value_name = "FILE")]
     pub output: PathBuf,
 
-    /// Write the two columns of the result alone, row by row as in the input
-    #[arg(long, env = "FRAUD_SCORE_SCORES_ONLY")]
+    /// Write the two columns of the result alone, row by row as in the input. Set it when
+    /// the columns of the input are at hand anyway, for a small file
+    #[arg(
+        long,
+        env = "FRAUD_SCORE_SCORES_ONLY",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new()
+    )]
     pub scores_only: bool,
 
-    /// Decide at this probability instead of the model's threshold
+    /// Decide at this probability instead of the model's threshold. Set it to try another balance
+    /// of missed frauds and false alarms
     #[arg(long, env = "FRAUD_SCORE_THRESHOLD", value_name = "T")]
     pub threshold: Option<Threshold>,
 
-    /// Replace the output file if it is there
-    #[arg(long, env = "FRAUD_SCORE_FORCE")]
+    /// Replace the output file if it is there. Set it to score again into the same file
+    #[arg(
+        long,
+        env = "FRAUD_SCORE_FORCE",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new()
+    )]
     pub force: bool,
 }
 
@@ -66,6 +80,7 @@ pub struct ScoreArgs {
 pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let artifact = ModelArtifact::load(&args.model)?;
     let threshold = args.threshold.unwrap_or(artifact.threshold);
+    output::check_not_an_input(&args.output, [&args.data, &args.model])?;
     if args.output.exists() && !args.force {
         bail!("{} exists; name another file, or replace it with --force", args.output.display());
     }
@@ -101,13 +116,12 @@ pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     }
     file.commit()?;
     drop(progress);
-    println!(
-        "Scored {} transactions, {} of them as fraud at threshold {threshold}: {}",
+    output::print(&format!(
+        "Scored {} transactions, {} of them as fraud at threshold {threshold}: {}\n",
         thousands(reader.rows_read()),
         thousands(frauds),
         args.output.display()
-    );
-    Ok(())
+    ))
 }
 
 fn cannot_write(path: &Path) -> String {

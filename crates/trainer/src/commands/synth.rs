@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 
+use crate::output;
 use crate::summary::thousands;
 use crate::synth::{KAGGLE_ROWS, SynthConfig};
 
@@ -30,12 +32,18 @@ pub struct SynthArgs {
     pub seed: u64,
 
     /// File to write; its ending says how: .csv (exactly as the Kaggle file) or .parquet (a fifth of
-    /// the size, faster to read)
+    /// the size, faster to read). Set it to where the commands shall find it
     #[arg(long, env = "FRAUD_SYNTH_OUTPUT", value_name = "FILE")]
     pub output: PathBuf,
 
-    /// Replace the output if it is there. Mind that it may be the real data
-    #[arg(long, env = "FRAUD_SYNTH_FORCE")]
+    /// Replace the output if it is there. Set it to generate again into the same file; mind that it
+    /// may be the real data
+    #[arg(
+        long,
+        env = "FRAUD_SYNTH_FORCE",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new()
+    )]
     pub force: bool,
 }
 
@@ -53,21 +61,18 @@ pub fn run(args: &SynthArgs) -> anyhow::Result<()> {
         seed: args.seed,
     }
     .validate()?;
-    let output = args.output.display();
+    let shown = args.output.display();
     if !args.force && args.output.exists() {
-        bail!("{output} is there already: expected a new name, or --force to replace it");
+        bail!("{shown} is there already: expected a new name, or --force to replace it");
     }
     synthesis.write_to(&args.output)?;
-    let metadata = args.output.metadata().with_context(|| format!("cannot read {output}"))?;
-    println!(
-        "Wrote {} synthetic rows with {} frauds to {output} ({:.1} MiB, seed {}).",
+    let metadata = args.output.metadata().with_context(|| format!("cannot read {shown}"))?;
+    output::print(&format!(
+        "Wrote {} synthetic rows with {} frauds to {shown} ({:.1} MiB, seed {}).\n\
+         SYNTHETIC DATA: every row is marked; figures made from it say nothing about real cards.\n",
         thousands(synthesis.rows()),
         thousands(synthesis.frauds()),
         metadata.len() as f64 / f64::from(1 << 20),
         args.seed,
-    );
-    println!(
-        "SYNTHETIC DATA: every row is marked; figures made from it say nothing about real cards."
-    );
-    Ok(())
+    ))
 }

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 use fraud_core::ModelArtifact;
 use fraud_core::artifact::MODEL_FILE;
 use serde_json::json;
 
 use crate::dataset::Dataset;
 use crate::fit::{ClassWeight, Parameters, Solver};
-use crate::output::AtomicFolder;
+use crate::output::{self, AtomicFolder};
 use crate::report::{self, Plots};
 use crate::split::SplitMethod;
 use crate::threshold_rule::ThresholdRule;
@@ -33,17 +34,25 @@ const FILES: &[&str] = &[
 /// Fit a fraud model to labelled transactions, measure it, and write it with plots
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// CSV or Parquet files with the columns Time, V1 … V28, Amount and Class, in any order. Several
-    /// files are read one after the other as one table
-    #[arg(long, env = "FRAUD_TRAIN_DATA", value_name = "FILE", num_args = 1.., required = true, value_delimiter = ',')]
+    /// CSV or Parquet files with the columns Time, V1 … V28, Amount and Class, in any order. Name
+    /// several, or repeat the flag, to read them one after the other as one table; the variable holds
+    /// one
+    #[arg(long, env = "FRAUD_TRAIN_DATA", value_name = "FILE", num_args = 1.., required = true)]
     pub data: Vec<PathBuf>,
 
-    /// Folder to write the model to: model.json, metrics.json, threshold.json, plots, evaluation.html
+    /// Folder to write the model to: model.json, metrics.json, threshold.json, plots, evaluation.html.
+    /// Set it anew for each model to keep
     #[arg(long, env = "FRAUD_TRAIN_OUTPUT", value_name = "DIR")]
     pub output: PathBuf,
 
-    /// Replace the model that is in the output folder
-    #[arg(long, env = "FRAUD_TRAIN_FORCE")]
+    /// Replace the model that is in the output folder. Set it to train again in the same place; a
+    /// folder with other files is not replaced
+    #[arg(
+        long,
+        env = "FRAUD_TRAIN_FORCE",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new()
+    )]
     pub force: bool,
 
     /// Measure on this file and fit to all of --data. Set it when the validation rows are fixed, for
@@ -68,10 +77,16 @@ pub struct TrainArgs {
 
     /// Fit again on training and validation rows together after measuring. For the model that goes to
     /// production: it learns from every row, the measures stay those of the first fit
-    #[arg(long, env = "FRAUD_TRAIN_REFIT")]
+    #[arg(
+        long,
+        env = "FRAUD_TRAIN_REFIT",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new()
+    )]
     pub refit: bool,
 
-    /// "newton-cholesky" (few, exact steps) or "lbfgs" (many cheap ones). Both end at the same model
+    /// "newton-cholesky" (few, exact steps) or "lbfgs" (many cheap ones). Both end at the same model;
+    /// change it to check one with the other
     #[arg(
         long,
         env = "FRAUD_TRAIN_SOLVER",
@@ -80,8 +95,8 @@ pub struct TrainArgs {
     )]
     pub solver: Solver,
 
-    /// "balanced" (both classes count the same), "none" (calibrated probabilities), or how many times
-    /// a fraud counts
+    /// "balanced" (both classes count the same), "none", or how many times a fraud counts. Choose none
+    /// to have calibrated probabilities
     #[arg(
         long,
         env = "FRAUD_TRAIN_CLASS_WEIGHT",
@@ -99,26 +114,33 @@ pub struct TrainArgs {
     #[arg(long, env = "FRAUD_TRAIN_TOLERANCE", default_value_t = Parameters::default().tolerance, value_name = "NORM")]
     pub tolerance: f64,
 
-    /// Iterations after which the fit is given up as an error
+    /// Iterations after which the fit is given up as an error. Raise it when lbfgs needs more
     #[arg(long, env = "FRAUD_TRAIN_MAX_ITERATIONS", default_value_t = Parameters::default().max_iterations, value_name = "N")]
     pub max_iterations: u64,
 
     /// Probability from which on a transaction is called fraud, or a rule that finds it on the
     /// validation rows: max-f1, precision=P (at least), recall=R (at least), alerts=N (at most, in
-    /// 10,000 transactions)
+    /// 10,000 transactions). Change it when missed frauds or false alarms cost more than they do now
     #[arg(long, env = "FRAUD_TRAIN_THRESHOLD", default_value = "0.9", value_name = "T|RULE")]
     pub threshold: ThresholdRule,
 
-    /// Samples for the 95 % interval of the average precision; 0 leaves it out
+    /// Samples for the 95 % interval of the average precision. Raise it for a steadier interval; 0
+    /// leaves it out and saves the time
     #[arg(long, env = "FRAUD_TRAIN_BOOTSTRAP", default_value = "1000", value_name = "N")]
     pub bootstrap: u32,
 
-    /// Seed of the split and the bootstrap. Same input, flags and seed: same model to the last bit
+    /// Seed of the split and the bootstrap. Same input, flags and seed: same model to the last bit.
+    /// Change it to see how much of a measure is the luck of the split
     #[arg(long, env = "FRAUD_TRAIN_SEED", default_value = "42", value_name = "S")]
     pub seed: u64,
 
-    /// Print the measures as JSON instead of tables
-    #[arg(long, env = "FRAUD_TRAIN_JSON")]
+    /// Print the measures as JSON instead of tables. Set it for a program that reads them
+    #[arg(
+        long,
+        env = "FRAUD_TRAIN_JSON",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new()
+    )]
     pub json: bool,
 }
 
@@ -144,6 +166,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     .validate()?;
     check_distinct(args)?;
+    let now = clock::now_rfc3339()?;
     // Before the work, so that nobody waits for a model that cannot be written.
     let folder = AtomicFolder::create(&args.output, args.force, FILES)?;
 
@@ -157,31 +180,34 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             Validation::Aside { method: args.split, fraction: args.validation_fraction },
         ),
     };
-    let training = config.train(data, validation, clock::now_rfc3339()?)?;
+    let training = config.train(data, validation, now)?;
     write(&folder, &training)?;
     folder.commit()?;
 
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&training.evaluation)?);
+        output::print(&format!("{}\n", serde_json::to_string_pretty(&training.evaluation)?))
     } else {
-        print!("{}", summary::training(&training, &args.output));
+        output::print(&summary::training(&training, &args.output))
     }
-    Ok(())
 }
 
 /// A file that is trained on and measured on would flatter the model.
 fn check_distinct(args: &TrainArgs) -> anyhow::Result<()> {
-    let canonical = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
-    let mut seen = Vec::new();
+    let mut seen: Vec<(PathBuf, &PathBuf)> = Vec::new();
     for path in args.data.iter().chain(&args.validation) {
-        let path = canonical(path);
-        if seen.contains(&path) {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if let Some((_, first)) = seen.iter().find(|(seen, _)| *seen == real) {
+            let same = if *first == path {
+                "named twice".to_owned()
+            } else {
+                format!("the same file as {}", first.display())
+            };
             bail!(
-                "{} is named twice; expected each file once in --data and --validation",
+                "{} is {same}; expected each file once in --data and --validation",
                 path.display()
             );
         }
-        seen.push(path);
+        seen.push((real, path));
     }
     Ok(())
 }
