@@ -27,7 +27,14 @@ pub struct FetchArgs {
     pub output: PathBuf,
 
     /// Where to get it. Change it for a mirror, or a copy inside your network
-    #[arg(long, env = "FRAUD_FETCH_URL", value_name = "URL", default_value = DEFAULT_URL)]
+    #[arg(
+        long,
+        env = "FRAUD_FETCH_URL",
+        // It may hold a password, and --help is shown around.
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = DEFAULT_URL
+    )]
     pub url: String,
 
     /// SHA-256 that the file must have, 64 hexadecimal digits. Set it to get the very file that a model

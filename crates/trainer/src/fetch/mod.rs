@@ -70,20 +70,18 @@ pub struct Fetched {
 /// expected file. An existing output is then as it was. What came stays for the next try after a broken
 /// connection, and is thrown away if it fails a check.
 pub fn fetch(config: &FetchConfig) -> anyhow::Result<Fetched> {
-    let FetchConfig { url, output, .. } = config;
-    if output.is_dir() {
-        bail!("cannot write {}: it is a folder; expected the name of a file", output.display());
-    }
+    // Behind a link, so that the link stays.
+    let output = &crate::output::file_target(&config.output)?;
     if !config.force && output.exists() {
         bail!(
             "{} is there already: expected a new name, or --force to replace it",
             output.display()
         );
     }
-    let parsed = parse_url(url)?;
-    let client = client(&parsed, config.timeout)?;
+    let url = parse_url(&config.url)?;
+    let client = client(&url, config.timeout)?;
     let mut part = Part::open(output)?;
-    download(&client, &parsed, &mut part, config)?;
+    download(&client, &url, &mut part, config)?;
     match check::check(part.path(), config.sha256.as_ref(), config.rows) {
         Ok(fetched) => {
             part.commit(output)?;
@@ -91,17 +89,35 @@ pub fn fetch(config: &FetchConfig) -> anyhow::Result<Fetched> {
         }
         Err(error) => {
             part.discard();
-            Err(error.context(format!("what came from {url} is not the expected file")))
+            let shown = without_secrets(&url);
+            Err(error.context(format!("what came from {shown} is not the expected file")))
         }
     }
 }
 
 fn parse_url(url: &str) -> anyhow::Result<Url> {
-    let parsed = Url::parse(url).with_context(|| format!("the URL {url:?} cannot be read"))?;
+    let parsed = Url::parse(url).with_context(|| {
+        // Where it cannot be taken apart, there is no telling which part is a password.
+        let shown = if url.contains(['@', '?']) { String::new() } else { format!(" {url:?}") };
+        format!("the URL{shown} cannot be read, expected one that starts with https:// or http://")
+    })?;
     if !matches!(parsed.scheme(), "http" | "https") {
-        bail!("the URL is {url}, expected one that starts with https:// or http://");
+        let shown = without_secrets(&parsed);
+        bail!("the URL is {shown}, expected one that starts with https:// or http://");
     }
     Ok(parsed)
+}
+
+/// A URL for a message. User, password and query are left out: a signed address is a key, and errors
+/// end up in logs.
+fn without_secrets(url: &Url) -> String {
+    let mut shown = url.clone();
+    // An address that can have neither user nor password has none.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown.to_string()
 }
 
 fn client(url: &Url, timeout: Duration) -> anyhow::Result<Client> {
@@ -153,13 +169,13 @@ fn download(
                 part.path().display()
             ),
         };
-        return Err(error.context(format!("cannot download {url}{kept}")));
+        return Err(error.context(format!("cannot download {}{kept}", without_secrets(url))));
     }
 }
 
 /// One request, and what comes of it is in the part file.
 fn attempt(client: &Client, url: &Url, part: &mut Part) -> Result<(), Failure> {
-    let resume = part.resume(url.as_str());
+    let resume = part.resume(url);
     let offset = if resume.is_some() { part.len() } else { 0 };
     // A compressed answer would make other bytes, and other offsets.
     let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
@@ -167,11 +183,9 @@ fn attempt(client: &Client, url: &Url, part: &mut Part) -> Result<(), Failure> {
         request = request.header(RANGE, format!("bytes={offset}-")).header(IF_RANGE, validator);
     }
     let response = request.send().map_err(|error| {
-        if error.is_builder() || error.is_redirect() {
-            Failure::Lasting(error.into())
-        } else {
-            Failure::Passing(error.into(), None)
-        }
+        let lasting = error.is_builder() || error.is_redirect();
+        let error = error.without_url();
+        if lasting { Failure::Lasting(error.into()) } else { Failure::Passing(error.into(), None) }
     })?;
     match response.status() {
         StatusCode::OK => {
@@ -202,7 +216,7 @@ fn source(url: &Url, headers: &HeaderMap) -> Source {
     // 13.1.5).
     let tag = text_of(headers, &ETAG).filter(|tag| !tag.starts_with("W/"));
     let validator = tag.or_else(|| text_of(headers, &LAST_MODIFIED)).map(str::to_owned);
-    Source { url: url.to_string(), validator }
+    Source::new(url, validator)
 }
 
 /// Whether a partial answer begins where the part file ends, and belongs to the same file: there are

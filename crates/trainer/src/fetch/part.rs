@@ -7,17 +7,33 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::beside;
+use crate::output::MadeFolders;
 
 /// Where the bytes of a part file come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Source {
-    pub url: String,
+    /// SHA-256 of the URL, by which it is known again; the URL itself may hold a password.
+    url_sha256: String,
     /// `ETag` or `Last-Modified`: by which the server knows whether its file is still the same. `None`
     /// if it did not say; then there is no going on.
-    pub validator: Option<String>,
+    validator: Option<String>,
+}
+
+impl Source {
+    pub(super) fn new(url: &Url, validator: Option<String>) -> Self {
+        Self { url_sha256: digest(url), validator }
+    }
+}
+
+fn digest(url: &Url) -> String {
+    Sha256::digest(url.as_str())
+        .iter()
+        .fold(String::with_capacity(64), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 /// The part file, open and locked.
@@ -27,6 +43,8 @@ pub(super) struct Part {
     source_path: PathBuf,
     file: File,
     len: u64,
+    /// Dropped last, when an empty part file is gone.
+    _folders: MadeFolders,
 }
 
 impl Part {
@@ -34,9 +52,9 @@ impl Part {
     pub(super) fn open(output: &Path) -> anyhow::Result<Self> {
         let path = beside(output, ".part");
         let context = || format!("cannot write {}", path.display());
-        if let Some(folder) = output.parent() {
-            fs::create_dir_all(folder).with_context(context)?;
-        }
+        // A pipe would make opening wait for a writer.
+        crate::output::file_target(&path)?;
+        let folders = MadeFolders::of(&path)?;
         let file = File::options()
             .read(true)
             .write(true)
@@ -56,7 +74,7 @@ impl Part {
         }
         let len = file.metadata().with_context(context)?.len();
         let source_path = beside(output, ".part.json");
-        Ok(Self { path, source_path, file, len })
+        Ok(Self { path, source_path, file, len, _folders: folders })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -69,13 +87,13 @@ impl Part {
     }
 
     /// The validator of the file that the bytes belong to, if a download from `url` can go on.
-    pub(super) fn resume(&self, url: &str) -> Option<String> {
+    pub(super) fn resume(&self, url: &Url) -> Option<String> {
         if self.len == 0 {
             return None;
         }
         let text = fs::read(&self.source_path).ok()?;
         let source: Source = serde_json::from_slice(&text).ok()?;
-        source.validator.filter(|_| source.url == url)
+        source.validator.filter(|_| source.url_sha256 == digest(url))
     }
 
     /// Throws the bytes away and remembers where the next ones come from.

@@ -133,7 +133,10 @@ fn the_next_command_goes_on_and_keeps_a_complete_part() {
     let complete = Answer::new("416 Range Not Satisfiable", b"")
         .header(&format!("Content-Range: bytes */{length}"));
     let server = Server::start(vec![complete]);
-    let source = format!(r#"{{"url":"{}","validator":"\"one\""}}"#, server.url);
+    let digest = Sha256::digest(&server.url)
+        .iter()
+        .fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"));
+    let source = format!(r#"{{"url_sha256":"{digest}","validator":"\"one\""}}"#);
     fs::write(place.output.with_file_name("creditcard.csv.part.json"), source).unwrap();
     fetch(&place.config(&server, 1000)).unwrap();
     assert!(server.request().contains(&format!("\nrange: bytes={length}-")));
@@ -313,6 +316,38 @@ fn a_url_is_http_or_https() {
         assert!(error.contains(wanted), "{error}");
     }
     assert!(place.names().is_empty());
+}
+
+#[test]
+fn passwords_and_queries_stay_out_of_errors_and_files() {
+    let place = Place::new();
+    let secret = |url: &str| url.replace("http://", "http://zoe:pass-word@") + "?signature=to-ken";
+    let hidden = |text: &str| {
+        for part in ["zoe", "pass-word", "signature", "to-ken"] {
+            assert!(!text.contains(part), "{text}");
+        }
+    };
+    let table = table(1000);
+    let cut = Answer::whole(&table).header("ETag: \"one\"").cut(5_000);
+    let rest = Answer::rest(&table, 5_000).header("ETag: \"one\"");
+    let server = Server::start(vec![cut, Answer::new("403 Forbidden", b""), rest]);
+    let url = secret(&server.url);
+    let config = FetchConfig { url, retries: 0, ..place.config(&server, 2000) };
+    hidden(&message(fetch(&config)));
+    hidden(&fs::read_to_string(place.output.with_file_name("creditcard.csv.part.json")).unwrap());
+    hidden(&message(fetch(&config)));
+    let error = message(fetch(&config));
+    assert!(error.contains(&format!("what came from {} is not", server.url)), "{error}");
+    hidden(&error);
+    assert!(server.request().contains("signature=to-ken"));
+    for address in [
+        "http://zoe:pass-word@127.0.0.1:1/a",
+        "ftp://zoe:pass-word@host",
+        "http://zoe:pass-word@host:port/a",
+    ] {
+        let url = format!("{address}?signature=to-ken");
+        hidden(&message(fetch(&FetchConfig { url, ..config.clone() })));
+    }
 }
 
 #[test]
