@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fraud_tests::{Ran, synthetic, trainer};
 
-/// A folder with a good data set of 3,000 rows and 30 frauds, and broken ones made from it.
+/// A folder with a good data set of 3,000 rows and 5 frauds, and broken ones made from it.
 struct Bench {
     folder: tempfile::TempDir,
     lines: Vec<String>,
@@ -14,7 +14,6 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = synthetic(folder.path(), 3_000, 3);
-        // Six frauds at the natural rate; enough for the split.
         let text = std::fs::read_to_string(path).unwrap();
         Self { folder, lines: text.lines().map(str::to_owned).collect() }
     }

@@ -28,7 +28,7 @@ pub struct Cli {
 
     /// What to log: error, warn, info, debug, trace, or a filter such as `fraud_trainer=debug`. Set it
     /// to warn to hear of trouble only
-    #[arg(long, env = "FRAUD_LOG", value_name = "FILTER", default_value = "info", global = true)]
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info", global = true)]
     pub log: String,
 
     /// What to do.
