@@ -22,10 +22,12 @@ pub(super) fn from_frame(
     first_row: u64,
 ) -> Result<TransactionBatch, FrameError> {
     let keep = layout.options.missing == Missing::Keep;
-    let mut columns = Vec::with_capacity(N_FEATURES);
-    for name in FEATURES {
-        columns.push(numbers(path, &frame, name, first_row, keep)?);
-    }
+    let columns = FEATURES
+        .par_iter()
+        .map(|name| numbers(path, &frame, name, first_row, keep))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
     let mut rows = vec![[0.0; N_FEATURES]; frame.height()];
     rows.par_chunks_mut(BLOCK).with_min_len(32).enumerate().for_each(|(index, block)| {
         let start = index * BLOCK;
@@ -93,17 +95,19 @@ fn numbers(
 }
 
 fn check(path: &Path, rows: &[[f64; N_FEATURES]], first_row: u64) -> Result<(), FrameError> {
-    for (position, row) in rows.iter().enumerate() {
-        for (index, &value) in row.iter().enumerate() {
-            if let Some(problem) = ValueProblem::of(index, value) {
-                return Err(FrameError::Value {
-                    path: path.to_owned(),
-                    row: first_row + position as u64 + 1,
-                    column: FEATURES[index],
-                    found: value,
-                    problem,
-                });
-            }
+    let first_bad = rows.par_iter().with_min_len(1_024).position_first(|row| {
+        row.iter().enumerate().any(|(index, &value)| ValueProblem::of(index, value).is_some())
+    });
+    let Some(position) = first_bad else { return Ok(()) };
+    for (index, &value) in rows[position].iter().enumerate() {
+        if let Some(problem) = ValueProblem::of(index, value) {
+            return Err(FrameError::Value {
+                path: path.to_owned(),
+                row: first_row + position as u64 + 1,
+                column: FEATURES[index],
+                found: value,
+                problem,
+            });
         }
     }
     Ok(())

@@ -92,6 +92,8 @@ pub struct TransactionReader {
     path: PathBuf,
     source: Source,
     layout: Layout,
+    /// Rows that have been parsed but not handed out.
+    parsed: Option<DataFrame>,
     bytes_total: u64,
     rows_read: u64,
 }
@@ -100,6 +102,21 @@ pub struct TransactionReader {
 enum Source {
     Csv(csv::CsvSource),
     Parquet(parquet::ParquetSource),
+}
+
+impl Source {
+    /// The next rows as a data frame, or `None` after the last; `first_row` is their position from 0.
+    fn next_frame(
+        &mut self,
+        path: &Path,
+        layout: &Layout,
+        first_row: u64,
+    ) -> Result<Option<DataFrame>, FrameError> {
+        match self {
+            Self::Csv(source) => source.next_frame(path, layout, first_row),
+            Self::Parquet(source) => source.next_frame(path, layout),
+        }
+    }
 }
 
 /// Which columns a file has and which of them are read.
@@ -189,6 +206,7 @@ impl TransactionReader {
             layout,
             path: path.to_owned(),
             source,
+            parsed: None,
             bytes_total: metadata.len(),
             rows_read: 0,
         })
@@ -228,18 +246,26 @@ impl TransactionReader {
     ///
     /// If the file is damaged, has no rows at all, or holds a value that no transaction has.
     pub fn next_batch(&mut self) -> Result<Option<TransactionBatch>, FrameError> {
-        let frame = match &mut self.source {
-            Source::Csv(source) => source.next_frame(&self.path, &self.layout, self.rows_read)?,
-            Source::Parquet(source) => source.next_frame(&self.path, &self.layout)?,
+        let frame = match self.parsed.take() {
+            Some(frame) => frame,
+            None => match self.source.next_frame(&self.path, &self.layout, self.rows_read)? {
+                Some(frame) => frame,
+                None if self.rows_read == 0 => {
+                    return Err(FrameError::NoRows { path: self.path.clone() });
+                }
+                None => return Ok(None),
+            },
         };
-        let Some(frame) = frame else {
-            return if self.rows_read == 0 {
-                Err(FrameError::NoRows { path: self.path.clone() })
-            } else {
-                Ok(None)
-            };
-        };
-        let batch = batch::from_frame(&self.path, &self.layout, frame, self.rows_read)?;
+        // The next rows are parsed while these are checked. Of two faults the first in the file is
+        // the one to tell.
+        let next_row = self.rows_read + frame.height() as u64;
+        let (path, layout, source) = (&self.path, &self.layout, &mut self.source);
+        let (batch, next) = rayon::join(
+            || batch::from_frame(path, layout, frame, self.rows_read),
+            || source.next_frame(path, layout, next_row),
+        );
+        let batch = batch?;
+        self.parsed = next?;
         self.rows_read += batch.rows.len() as u64;
         Ok(Some(batch))
     }
