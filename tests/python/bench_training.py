@@ -86,8 +86,8 @@ def main() -> None:
     peer_wall, peer_memory = medians["pandas + scikit-learn, lbfgs"]
     large_wall, _ = medians["fraud-trainer, ten times the rows"]
     print(
-        f"\nOne {peer_wall / wall:.1f}th of the time, {memory / peer_memory:.2f} of the memory; "
-        f"ten times the rows take {large_wall / wall:.1f} times as long."
+        f"\nThe peer takes {peer_wall / wall:.1f} times as long and {peer_memory / memory:.1f} times "
+        f"the memory; ten times the rows take {large_wall / wall:.1f} times as long."
     )
 
 

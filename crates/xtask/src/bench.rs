@@ -15,11 +15,11 @@ pub(crate) struct BenchArgs {
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     heading("build");
-    execute(cargo().args(["build", "--profile", "dist", "--package", "fraud-trainer"]))?;
+    execute(cargo().args(["build", "--release", "--workspace"]))?;
     heading("Python environment");
     let python = python_environment()?;
     heading("measure");
-    let trainer = target()?.join("dist/fraud-trainer");
+    let trainer = target()?.join("release/fraud-trainer");
     let data = target()?.join("bench");
     execute(
         program(python)
