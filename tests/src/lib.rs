@@ -85,6 +85,20 @@ impl Ran {
     }
 }
 
+/// Asks for an error of the program's own making that says all of this, and no result.
+///
+/// # Panics
+///
+/// With what was printed, if it is anything else.
+pub fn check(ran: &Ran, expected: &[&str]) {
+    assert_eq!(ran.code, 2, "{ran:#?}");
+    assert_eq!(ran.stdout, "", "{ran:#?}");
+    for text in expected {
+        assert!(ran.stderr.contains(text), "expected {text:?} in {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+}
+
 /// Runs a program to its end. Environment variables that would change its flags are taken away.
 ///
 /// # Panics

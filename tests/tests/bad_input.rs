@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fraud_tests::{Ran, synthetic, trainer};
+use fraud_tests::{check, synthetic, trainer};
 
 /// A folder with a good data set of 3,000 rows and 5 frauds, and broken ones made from it.
 struct Bench {
@@ -51,16 +51,6 @@ impl Bench {
         names.sort();
         names
     }
-}
-
-/// An error of the program's own making that says all of this, and no result.
-fn check(ran: &Ran, expected: &[&str]) {
-    assert_eq!(ran.code, 2, "{ran:#?}");
-    assert_eq!(ran.stdout, "", "{ran:#?}");
-    for text in expected {
-        assert!(ran.stderr.contains(text), "expected {text:?} in {}", ran.stderr);
-    }
-    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
 }
 
 #[test]

@@ -7,18 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fraud_tests::{Ran, binary, run, synthetic, trainer};
+use fraud_tests::{binary, check, run, synthetic, trainer};
 use rustix::process::{Pid, Signal, kill_process};
-
-/// An error of the program's own making that says all of this, and no result.
-fn check(ran: &Ran, expected: &[&str]) {
-    assert_eq!(ran.code, 2, "{ran:#?}");
-    assert_eq!(ran.stdout, "", "{ran:#?}");
-    for text in expected {
-        assert!(ran.stderr.contains(text), "expected {text:?} in {}", ran.stderr);
-    }
-    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-}
 
 fn names(folder: &Path) -> Vec<OsString> {
     let mut names: Vec<_> =
