@@ -55,6 +55,9 @@ pub const FORMAT: &str = "fraud-logistic/1";
 /// Name of the file in an artifact directory.
 pub const MODEL_FILE: &str = "model.json";
 
+/// Largest difference of a stored probability that [`ModelArtifact::self_check`] takes.
+const SELF_CHECK: f64 = 1e-12;
+
 /// A model, its threshold and where it came from. All three are valid by construction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelArtifact {
@@ -130,6 +133,19 @@ pub struct Provenance {
     pub threshold_rule: String,
     /// Measures on the validation rows.
     pub measures: Option<Evaluation>,
+    /// Rows with the probabilities that the trainer computed for them, for
+    /// [`ModelArtifact::self_check`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<ScoredExample>,
+}
+
+/// A row and its probability, as the trainer computed it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredExample {
+    /// The features in the order of the schema.
+    pub transaction: [f64; N_FEATURES],
+    /// Probability of fraud in [0, 1].
+    pub probability: f64,
 }
 
 impl Provenance {
@@ -137,6 +153,30 @@ impl Provenance {
     #[must_use]
     pub const fn is_synthetic(&self) -> bool {
         self.synthetic_rows > 0
+    }
+}
+
+impl ScoredExample {
+    /// Rows to store with a model: the means of the training rows, and one standard deviation to either
+    /// side, each with its probability. They are nobody's transactions.
+    #[must_use]
+    pub fn of(model: &LogisticModel) -> Vec<Self> {
+        [0.0, 1.0, -1.0]
+            .into_iter()
+            .filter_map(|deviations| {
+                let mut row = *model.scaler().mean();
+                for ((value, scale), name) in
+                    row.iter_mut().zip(model.scaler().scale()).zip(FEATURES)
+                {
+                    *value += deviations * scale;
+                    if matches!(name, "Time" | "Amount") {
+                        *value = value.max(0.0);
+                    }
+                }
+                let transaction = Transaction::new(row).ok()?;
+                Some(Self { transaction: row, probability: model.predict_proba(&transaction) })
+            })
+            .collect()
     }
 }
 
@@ -195,6 +235,20 @@ pub enum ArtifactError {
     /// A threshold outside [0, 1].
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
+    /// A stored example does not score as it did in the trainer.
+    #[error(
+        "example {} scores {computed:e}, the trainer had {stored:e}: this program or machine computes \
+         otherwise; expected a difference of at most {SELF_CHECK:e}",
+        index + 1
+    )]
+    SelfCheck {
+        /// Position from 0.
+        index: usize,
+        /// The probability here.
+        computed: f64,
+        /// The probability in the file.
+        stored: f64,
+    },
     /// The digest was made of other numbers.
     #[error(
         "the numbers do not match the digest: they make {computed}, the file says {found}; \
@@ -302,6 +356,25 @@ impl ModelArtifact {
         let mut json = serde_json::to_string_pretty(&file).unwrap_or_default();
         json.push('\n');
         json
+    }
+
+    /// Scores the stored examples again, and says how many there are.
+    ///
+    /// # Errors
+    ///
+    /// If one is no transaction, or its probability is further than 10⁻¹² from the stored one.
+    pub fn self_check(&self) -> Result<usize, ArtifactError> {
+        for (index, example) in self.provenance.examples.iter().enumerate() {
+            let stored = example.probability;
+            // A row that is no transaction scores nothing.
+            let computed = Transaction::new(example.transaction)
+                .map_or(f64::NAN, |transaction| self.model.predict_proba(&transaction));
+            let holds = (computed - stored).abs() <= SELF_CHECK;
+            if !holds {
+                return Err(ArtifactError::SelfCheck { index, computed, stored });
+            }
+        }
+        Ok(self.provenance.examples.len())
     }
 
     /// Identity of what the model computes: `sha256:` and 64 hexadecimal digits over format, feature

@@ -47,7 +47,7 @@ pub mod synthetic;
 pub mod threshold;
 pub mod transaction;
 
-pub use artifact::{ArtifactError, Decision, ModelArtifact, Provenance};
+pub use artifact::{ArtifactError, Decision, ModelArtifact, Provenance, ScoredExample};
 pub use model::{Explanation, LogisticModel, ModelError, StandardScaler};
 pub use schema::{FEATURES, LABEL, N_FEATURES};
 pub use threshold::{Threshold, ThresholdError};

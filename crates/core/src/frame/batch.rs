@@ -1,11 +1,12 @@
-//! From the columns of a data frame to checked rows.
+//! From parsed columns or rows to checked rows.
 
 use std::path::Path;
 
 use polars::prelude::{DataFrame, DataType};
 use rayon::prelude::*;
 
-use super::{FrameError, Labels, Layout, Missing, TransactionBatch};
+use super::plain::Rows;
+use super::{FrameError, Labels, Layout, Missing, Parsed, TransactionBatch};
 use crate::schema::{FEATURES, LABEL, N_FEATURES};
 use crate::transaction::ValueProblem;
 
@@ -13,23 +14,44 @@ use crate::transaction::ValueProblem;
 /// columns are read side by side.
 const BLOCK: usize = 64;
 
-/// Takes the features (and the label) out of `frame` and checks them. `first_row` is the position of
-/// the frame's first row in the file, from 0.
-pub(super) fn from_frame(
+/// Checks rows, out of a data frame or as they are. `first_row` is the position of the first of them
+/// in the file, from 0.
+pub(super) fn check(
     path: &Path,
     layout: &Layout,
-    frame: DataFrame,
+    parsed: Parsed,
     first_row: u64,
 ) -> Result<TransactionBatch, FrameError> {
+    let (rows, frame) = match parsed {
+        Parsed::Rows(rows) => (rows, None),
+        Parsed::Frame(frame) => {
+            let rows = rows_of(path, layout, &frame, first_row)?;
+            (rows, layout.options.frame.then_some(frame))
+        }
+    };
+    if layout.options.missing == Missing::Refuse {
+        check_values(path, &rows.features, first_row)?;
+    }
+    let labels = labels(path, &rows.labels, first_row)?;
+    Ok(TransactionBatch { first_row, rows: rows.features, labels, frame })
+}
+
+/// Takes the features (and the label) out of `frame`.
+pub(super) fn rows_of(
+    path: &Path,
+    layout: &Layout,
+    frame: &DataFrame,
+    first_row: u64,
+) -> Result<Rows, FrameError> {
     let keep = layout.options.missing == Missing::Keep;
     let columns = FEATURES
         .par_iter()
-        .map(|name| numbers(path, &frame, name, first_row, keep))
+        .map(|name| numbers(path, frame, name, first_row, keep))
         .collect::<Vec<_>>()
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-    let mut rows = vec![[0.0; N_FEATURES]; frame.height()];
-    rows.par_chunks_mut(BLOCK).with_min_len(32).enumerate().for_each(|(index, block)| {
+    let mut features = vec![[0.0; N_FEATURES]; frame.height()];
+    features.par_chunks_mut(BLOCK).with_min_len(32).enumerate().for_each(|(index, block)| {
         let start = index * BLOCK;
         for (feature, column) in columns.iter().enumerate() {
             for (row, &value) in block.iter_mut().zip(&column[start..]) {
@@ -37,17 +59,11 @@ pub(super) fn from_frame(
             }
         }
     });
-    if !keep {
-        check(path, &rows, first_row)?;
-    }
     let labels = match layout.options.labels {
-        Labels::Required => {
-            labels(path, &numbers(path, &frame, LABEL, first_row, false)?, first_row)?
-        }
+        Labels::Required => numbers(path, frame, LABEL, first_row, false)?,
         Labels::Ignored => Vec::new(),
     };
-    let frame = layout.options.frame.then_some(frame);
-    Ok(TransactionBatch { first_row, rows, labels, frame })
+    Ok(Rows { features, labels })
 }
 
 /// One column as 64-bit floats, a missing value as NaN if those are kept.
@@ -94,7 +110,7 @@ fn numbers(
     Ok(out)
 }
 
-fn check(path: &Path, rows: &[[f64; N_FEATURES]], first_row: u64) -> Result<(), FrameError> {
+fn check_values(path: &Path, rows: &[[f64; N_FEATURES]], first_row: u64) -> Result<(), FrameError> {
     let first_bad = rows.par_iter().with_min_len(1_024).position_first(|row| {
         row.iter().enumerate().any(|(index, &value)| ValueProblem::of(index, value).is_some())
     });

@@ -1,4 +1,5 @@
-//! CSV in chunks: whole records are cut out of the file, polars parses them with a stated schema.
+//! CSV in chunks: whole records are cut out of the file; plain numbers are parsed straight away
+//! ([`super::plain`]), anything else by polars with a stated schema.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -12,7 +13,7 @@ use polars::prelude::{
 };
 
 use super::diagnose::{self, damaged, diagnose};
-use super::{FrameError, Layout};
+use super::{FrameError, Layout, Parsed, plain};
 
 /// Bytes read at a time: large enough to keep every core parsing, small enough not to matter in
 /// memory (about 15,000 rows).
@@ -102,14 +103,14 @@ impl CsvSource {
         0
     }
 
-    /// The next chunk as a data frame: features and label as 64-bit floats, other columns as text.
-    /// `first_row` is its position in the file, from 0.
-    pub(super) fn next_frame(
+    /// The next chunk, as rows or as a data frame: features and label as 64-bit floats, other columns
+    /// as text. `first_row` is its position in the file, from 0.
+    pub(super) fn next(
         &mut self,
         path: &Path,
         layout: &Layout,
         first_row: u64,
-    ) -> Result<Option<DataFrame>, FrameError> {
+    ) -> Result<Option<Parsed>, FrameError> {
         let mut length = self.whole_records();
         while length == 0 && !self.at_end {
             if self.pending.len() > LONGEST_RECORD {
@@ -130,21 +131,26 @@ impl CsvSource {
         self.ahead.extend_from_slice(rest);
         // The disk is read while the processors parse.
         let (file, ahead, at_end) = (&self.file, &mut self.ahead, self.at_end);
-        let (frame, count) = std::thread::scope(|scope| {
+        let (parsed, count) = std::thread::scope(|scope| {
             let reading =
                 scope.spawn(move || if at_end { Ok(0) } else { read_chunk(file, ahead, path) });
-            (parse(records, layout, schema, false), reading.join())
+            let rows = (!layout.options.frame).then(|| plain::parse(records, layout)).flatten();
+            let parsed = match rows {
+                Some(rows) => Ok(Parsed::Rows(rows)),
+                None => parse(records, layout, schema, false)
+                    .and_then(|frame| check_quotes(frame, records, layout))
+                    .map(Parsed::Frame),
+            };
+            (parsed, reading.join())
         });
-        let frame = frame
-            .and_then(|frame| check_quotes(frame, records, layout))
-            .map_err(|error| diagnose(path, layout, records, first_row, &error))?;
+        let parsed = parsed.map_err(|error| diagnose(path, layout, records, first_row, &error))?;
         // A panic there would be one here.
         let count = count.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         if !at_end {
             self.count(count);
         }
         std::mem::swap(&mut self.pending, &mut self.ahead);
-        Ok(Some(frame))
+        Ok(Some(parsed))
     }
 }
 

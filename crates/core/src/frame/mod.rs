@@ -29,6 +29,7 @@ mod csv;
 mod diagnose;
 mod error;
 mod parquet;
+mod plain;
 
 use std::fs::File;
 use std::io::Read;
@@ -93,7 +94,7 @@ pub struct TransactionReader {
     source: Source,
     layout: Layout,
     /// Rows that have been parsed but not handed out.
-    parsed: Option<DataFrame>,
+    parsed: Option<Parsed>,
     bytes_total: u64,
     rows_read: u64,
 }
@@ -105,16 +106,32 @@ enum Source {
 }
 
 impl Source {
-    /// The next rows as a data frame, or `None` after the last; `first_row` is their position from 0.
-    fn next_frame(
+    /// The next rows, not checked, or `None` after the last; `first_row` is their position from 0.
+    fn next(
         &mut self,
         path: &Path,
         layout: &Layout,
         first_row: u64,
-    ) -> Result<Option<DataFrame>, FrameError> {
+    ) -> Result<Option<Parsed>, FrameError> {
         match self {
-            Self::Csv(source) => source.next_frame(path, layout, first_row),
-            Self::Parquet(source) => source.next_frame(path, layout),
+            Self::Csv(source) => source.next(path, layout, first_row),
+            Self::Parquet(source) => Ok(source.next_frame(path, layout)?.map(Parsed::Frame)),
+        }
+    }
+}
+
+/// Some consecutive rows whose values have not been checked.
+#[derive(Debug)]
+enum Parsed {
+    Rows(plain::Rows),
+    Frame(DataFrame),
+}
+
+impl Parsed {
+    fn height(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.features.len(),
+            Self::Frame(frame) => frame.height(),
         }
     }
 }
@@ -246,10 +263,10 @@ impl TransactionReader {
     ///
     /// If the file is damaged, has no rows at all, or holds a value that no transaction has.
     pub fn next_batch(&mut self) -> Result<Option<TransactionBatch>, FrameError> {
-        let frame = match self.parsed.take() {
-            Some(frame) => frame,
-            None => match self.source.next_frame(&self.path, &self.layout, self.rows_read)? {
-                Some(frame) => frame,
+        let parsed = match self.parsed.take() {
+            Some(parsed) => parsed,
+            None => match self.source.next(&self.path, &self.layout, self.rows_read)? {
+                Some(parsed) => parsed,
                 None if self.rows_read == 0 => {
                     return Err(FrameError::NoRows { path: self.path.clone() });
                 }
@@ -258,11 +275,11 @@ impl TransactionReader {
         };
         // The next rows are parsed while these are checked. Of two faults the first in the file is
         // the one to tell.
-        let next_row = self.rows_read + frame.height() as u64;
+        let next_row = self.rows_read + parsed.height() as u64;
         let (path, layout, source) = (&self.path, &self.layout, &mut self.source);
         let (batch, next) = rayon::join(
-            || batch::from_frame(path, layout, frame, self.rows_read),
-            || source.next_frame(path, layout, next_row),
+            || batch::check(path, layout, parsed, self.rows_read),
+            || source.next(path, layout, next_row),
         );
         let batch = batch?;
         self.parsed = next?;
