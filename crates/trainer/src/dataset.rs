@@ -56,6 +56,17 @@ impl Dataset {
         Ok(dataset)
     }
 
+    /// Looks at the start of a file, without reading its rows.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened, or is no table with the columns of a labelled transaction.
+    pub fn check(path: &Path) -> anyhow::Result<()> {
+        check_regular(path)?;
+        TransactionReader::open(path, ReadOptions::default())?;
+        Ok(())
+    }
+
     /// Appends the rows of one file and returns the position of the first of them.
     fn append(&mut self, path: &Path) -> anyhow::Result<usize> {
         let start = self.rows.len();

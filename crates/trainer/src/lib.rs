@@ -9,6 +9,8 @@
 //! | [`dataset`] → [`split`] → [`fit`] → [`evaluate`] → [`training`] | a model from labelled rows |
 //! | [`threshold_rule`] | the decision threshold, given or read off the validation rows |
 //! | [`plot`], [`report`], [`summary`] | SVG, HTML and terminal tables for people |
+//! | [`mlflow_model`], [`onnx`] | the model for Python |
+//! | [`tracking`] | the run and the model in MLflow or the local store |
 //! | [`explore`] | the report on the data itself |
 //! | [`synth`], [`mod@fetch`] | data where there is none |
 //! | [`output`], [`progress`], [`clock`] | results that appear whole, work that shows itself, time |
@@ -21,6 +23,8 @@ pub mod evaluate;
 pub mod explore;
 pub mod fetch;
 pub mod fit;
+pub mod mlflow_model;
+pub mod onnx;
 pub mod output;
 pub mod plot;
 pub mod progress;
@@ -29,4 +33,5 @@ pub mod split;
 pub mod summary;
 pub mod synth;
 pub mod threshold_rule;
+pub mod tracking;
 pub mod training;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use fraud_trainer::cli::Cli;
-use fraud_trainer::output;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use fraud_trainer::{output, tracking};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
@@ -25,9 +25,14 @@ fn main() -> ExitCode {
 /// A signal ends the program as ever (exit code 128 and its number), but not before what is not
 /// finished is off the disk.
 fn clean_up_at_signals() -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot wait for signals")?;
+    let mut ends = vec![SIGINT, SIGTERM, SIGQUIT];
+    if !is_hangup_ignored() {
+        ends.push(SIGHUP);
+    }
+    let mut signals = Signals::new(ends).context("cannot wait for signals")?;
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
+            tracking::kill_at_signal();
             output::exit_without_traces(128 + signal);
         }
     };
@@ -36,6 +41,14 @@ fn clean_up_at_signals() -> anyhow::Result<()> {
         .spawn(wait)
         .context("cannot start the thread that waits for signals")?;
     Ok(())
+}
+
+/// Whether the program was started to outlive its terminal (`nohup`).
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }
 
 fn start_logging(filter: &str) -> anyhow::Result<()> {

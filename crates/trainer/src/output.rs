@@ -72,6 +72,25 @@ pub fn exit_without_traces(code: i32) -> ! {
     signal_hook::low_level::exit(code)
 }
 
+/// A folder in the system's place for such, gone when this is dropped or a signal ends the program.
+#[derive(Debug)]
+pub(crate) struct TemporaryFolder {
+    folder: tempfile::TempDir,
+    _registered: Registered,
+}
+
+impl TemporaryFolder {
+    pub(crate) fn create() -> std::io::Result<Self> {
+        let entry = |folder: &tempfile::TempDir| Temporary::Folder(folder.path().to_owned());
+        let (folder, registered) = Registered::make(tempfile::tempdir, entry)?;
+        Ok(Self { folder, _registered: registered })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 /// Folders that had to be made for an output, the outermost first; dropped, those that are empty are
 /// removed again.
 #[derive(Debug, Default)]

@@ -80,6 +80,16 @@ pub enum SplitError {
     TooMany(usize),
 }
 
+/// Refuses a fraction that leaves one part empty, before any data is read.
+///
+/// # Errors
+///
+/// If it is not between 0 and 1, both excluded.
+pub fn check_fraction(fraction: f64) -> Result<(), SplitError> {
+    let is_share = fraction > 0.0 && fraction < 1.0;
+    if is_share { Ok(()) } else { Err(SplitError::Fraction(fraction)) }
+}
+
 /// Splits a table of n rows. `fraction` of them, rounded up, go to validation; a stratified split
 /// depends on `seed`, a split by time does not.
 ///
@@ -93,9 +103,7 @@ pub fn split(
     fraction: f64,
     seed: u64,
 ) -> Result<Split, SplitError> {
-    if !(fraction > 0.0 && fraction < 1.0) {
-        return Err(SplitError::Fraction(fraction));
-    }
+    check_fraction(fraction)?;
     let count = u32::try_from(rows.len()).map_err(|_| SplitError::TooMany(rows.len()))?;
     let order: Vec<u32> = match method {
         SplitMethod::Stratified => stratified_order(labels, fraction, seed),

@@ -6,6 +6,7 @@ use std::path::Path;
 use comfy_table::{CellAlignment, Table, presets};
 use fraud_core::measures::Evaluation;
 
+use crate::tracking::{Champion, Recorded};
 use crate::training::Training;
 
 /// Measures and threshold table of a training, ending with a newline.
@@ -48,6 +49,32 @@ pub fn training(training: &Training, output: &Path) -> String {
         provenance.threshold_rule,
         output.display()
     );
+    text
+}
+
+/// Where a training is noted, and how it compares with the champion on the same rows; ends with a
+/// newline.
+#[must_use]
+pub fn recorded(training: &Training, champion: Option<&Champion>, recorded: &Recorded) -> String {
+    let Recorded { version, name, run_name, run_id, location } = recorded;
+    let mut text = format!(
+        "Version {version} of {name}, now the challenger\nRun {run_name} ({run_id})\nin {location}\n"
+    );
+    if let (Some(champion), Some(baseline)) = (champion, &training.baseline) {
+        let share =
+            |value: Option<f64>| value.map_or_else(|| "—".to_owned(), |v| format!("{v:.4}"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "On the same rows the champion, version {}, has\naverage precision {} (here {}) and \
+             ROC AUC {} (here {}).",
+            champion.version,
+            share(baseline.average_precision),
+            share(training.evaluation.average_precision),
+            share(baseline.roc_auc),
+            share(training.evaluation.roc_auc),
+        );
+    }
     text
 }
 

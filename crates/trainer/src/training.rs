@@ -1,12 +1,15 @@
 //! From labelled rows to a model with its threshold, its measures and its provenance.
 
+use std::fmt::Write as _;
+
 use anyhow::Context;
 use fraud_core::measures::Evaluation;
-use fraud_core::{ModelArtifact, Provenance};
+use fraud_core::{ModelArtifact, Provenance, ScoredExample};
+use sha2::{Digest, Sha256};
 
 use crate::dataset::Dataset;
 use crate::evaluate::Scored;
-use crate::fit::{Fit, Parameters, Rows, ValidParameters};
+use crate::fit::{Fit, Parameters, Rows, Step, ValidParameters};
 use crate::split::{Split, SplitError, SplitMethod, split};
 use crate::threshold_rule::ThresholdRule;
 
@@ -68,10 +71,18 @@ pub struct Training {
     pub evaluation: Evaluation,
     /// The validation rows as scored by the model that was measured.
     pub scored: Scored,
+    /// Digest of the validation rows, 32 hexadecimal digits: measures of two models can be compared
+    /// if it is the same.
+    pub validation_digest: String,
+    /// Measures of another model on the same rows, at its own threshold, if one was given.
+    pub baseline: Option<Evaluation>,
+    /// The way of the solver in the fit that was measured.
+    pub path: Vec<Step>,
 }
 
 impl ValidTrainingConfig {
-    /// Splits, fits, measures. `created_at` is the time that the provenance states, RFC 3339.
+    /// Splits, fits, measures. `created_at` is the time that the provenance states, RFC 3339;
+    /// `baseline` is measured on the same validation rows.
     ///
     /// # Errors
     ///
@@ -81,6 +92,7 @@ impl ValidTrainingConfig {
         mut data: Dataset,
         validation: Validation,
         created_at: String,
+        baseline: Option<&ModelArtifact>,
     ) -> anyhow::Result<Training> {
         let config = &self.config;
         let (split, method) = match validation {
@@ -110,6 +122,16 @@ impl ValidTrainingConfig {
             .context("cannot measure")?;
         let threshold = config.threshold.choose(scored.ranking())?;
         let evaluation = scored.evaluate(threshold, config.bootstrap, config.seed)?;
+        let baseline =
+            baseline
+                .map(|other| {
+                    Scored::new(&other.model, &data.rows, &data.labels, &split.validation)?
+                        .evaluate(other.threshold, 0, config.seed)
+                })
+                .transpose()
+                .context("cannot measure the model to compare with")?;
+        let validation_digest = digest(&data, &split.validation);
+        let path = measured.path.clone();
 
         let (fit, fitted_rows) = if config.refit {
             let mut all = [split.training, split.validation].concat();
@@ -136,12 +158,29 @@ impl ValidTrainingConfig {
             converged: true, // or `fit` is an error
             threshold_rule: config.threshold.to_string(),
             measures: Some(evaluation.clone()),
+            examples: ScoredExample::of(&fit.model),
         };
         let artifact = ModelArtifact { model: fit.model, threshold, provenance };
-        Ok(Training { artifact, evaluation, scored })
+        Ok(Training { artifact, evaluation, scored, validation_digest, baseline, path })
     }
 
     fn fit(&self, data: &Dataset, index: &[u32]) -> Result<Fit, crate::fit::FitError> {
         self.parameters.fit(Rows::new(&data.rows, &data.labels, index))
     }
+}
+
+/// First half of the SHA-256 over the values and labels of some rows, in their order.
+fn digest(data: &Dataset, index: &[u32]) -> String {
+    let mut hash = Sha256::new();
+    for &row in index {
+        for value in &data.rows[row as usize] {
+            hash.update(value.to_le_bytes());
+        }
+        hash.update([u8::from(data.labels[row as usize])]);
+    }
+    hash.finalize()[..16].iter().fold(String::with_capacity(32), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

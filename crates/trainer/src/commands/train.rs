@@ -7,15 +7,18 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use fraud_core::ModelArtifact;
 use fraud_core::artifact::MODEL_FILE;
+use fraud_registry::types::{KeyValue, RunStatus};
 use serde_json::json;
 
 use crate::dataset::Dataset;
 use crate::fit::{ClassWeight, Parameters, Solver};
+use crate::mlflow_model::{self, Identity};
 use crate::output::{self, AtomicFolder};
 use crate::report::{self, Plots};
-use crate::split::SplitMethod;
+use crate::split::{SplitMethod, check_fraction};
 use crate::threshold_rule::ThresholdRule;
-use crate::training::{Training, TrainingConfig, Validation};
+use crate::tracking::{Tracking, TrackingArgs};
+use crate::training::{Training, TrainingConfig, ValidTrainingConfig, Validation};
 use crate::{clock, plot, summary};
 
 /// The files of a model's folder, the one that makes it a model first. A folder that holds others is
@@ -29,6 +32,13 @@ const FILES: &[&str] = &[
     "calibration.svg",
     "confusion.svg",
     "evaluation.html",
+    "model.onnx",
+    "MLmodel",
+    "requirements.txt",
+    "python_env.yaml",
+    "conda.yaml",
+    "input_example.json",
+    "serving_input_example.json",
 ];
 
 /// Fit a fraud model to labelled transactions, measure it, and write it with plots
@@ -40,8 +50,9 @@ pub struct TrainArgs {
     #[arg(long, env = "FRAUD_TRAIN_DATA", value_name = "FILE", num_args = 1.., required = true)]
     pub data: Vec<PathBuf>,
 
-    /// Folder to write the model to: model.json, metrics.json, threshold.json, plots, evaluation.html.
-    /// Set it anew for each model to keep
+    /// Folder to write the model to: model.json, metrics.json, threshold.json, plots, evaluation.html,
+    /// and the model once more as ONNX, with the files that let Python's MLflow load the folder. Set it
+    /// anew for each model to keep
     #[arg(long, env = "FRAUD_TRAIN_OUTPUT", value_name = "DIR")]
     pub output: PathBuf,
 
@@ -142,6 +153,10 @@ pub struct TrainArgs {
         value_parser = BoolishValueParser::new()
     )]
     pub json: bool,
+
+    /// Where the run is noted.
+    #[command(flatten, next_help_heading = "Tracking")]
+    pub tracking: TrackingArgs,
 }
 
 /// Reads, trains, writes, and prints the measures on stdout.
@@ -165,11 +180,39 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         refit: args.refit,
     }
     .validate()?;
+    check_fraction(args.validation_fraction)?;
     check_distinct(args)?;
     let now = clock::now_rfc3339()?;
+    // Opened here for their headers: files that are no tables of transactions leave no failed run.
+    for path in args.data.iter().chain(&args.validation) {
+        Dataset::check(path)?;
+    }
     // Before the work, so that nobody waits for a model that cannot be written.
     let folder = AtomicFolder::create(&args.output, args.force, FILES)?;
+    let Some(tracking) = Tracking::start(&args.tracking, parameters(args))? else {
+        let training = train(args, &config, now, None)?;
+        write(&folder, &training)?;
+        folder.commit()?;
+        return print(args, &training, None);
+    };
+    // Dropped by an error, the run has failed.
+    let champion = tracking.champion();
+    let training = train(args, &config, now, champion.as_ref().map(|champion| &champion.artifact))?;
+    write(&folder, &training)?;
+    folder.commit()?;
+    let recorded =
+        tracking.record(&training, champion.as_ref(), parameters(args), &args.output, FILES)?;
+    tracking.end(RunStatus::Finished)?;
+    print(args, &training, Some(&summary::recorded(&training, champion.as_ref(), &recorded)))
+}
 
+/// Reads and trains.
+fn train(
+    args: &TrainArgs,
+    config: &ValidTrainingConfig,
+    now: String,
+    baseline: Option<&ModelArtifact>,
+) -> anyhow::Result<Training> {
     let (data, validation) = match &args.validation {
         Some(path) => (
             Dataset::read(&args.data, "training")?,
@@ -180,15 +223,44 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             Validation::Aside { method: args.split, fraction: args.validation_fraction },
         ),
     };
-    let training = config.train(data, validation, now)?;
-    write(&folder, &training)?;
-    folder.commit()?;
+    config.train(data, validation, now, baseline)
+}
 
+/// The measures on stdout, as JSON or as tables with `more` below them.
+fn print(args: &TrainArgs, training: &Training, more: Option<&str>) -> anyhow::Result<()> {
     if args.json {
         output::print(&format!("{}\n", serde_json::to_string_pretty(&training.evaluation)?))
     } else {
-        output::print(&summary::training(&training, &args.output))
+        let tables = summary::training(training, &args.output);
+        output::print(&(tables + more.unwrap_or_default()))
     }
+}
+
+/// The settings as parameters of the run.
+fn parameters(args: &TrainArgs) -> Vec<KeyValue> {
+    let names = |paths: &[PathBuf]| {
+        let names = paths.iter().map(|path| path.display().to_string());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let mut parameters = vec![
+        KeyValue::new("data", names(&args.data)),
+        KeyValue::new("solver", args.solver),
+        KeyValue::new("class_weight", args.class_weight),
+        KeyValue::new("l2", args.l2),
+        KeyValue::new("tolerance", args.tolerance),
+        KeyValue::new("max_iterations", args.max_iterations),
+        KeyValue::new("threshold_rule", args.threshold),
+        KeyValue::new("bootstrap", args.bootstrap),
+        KeyValue::new("refit", args.refit),
+        KeyValue::new("seed", args.seed),
+    ];
+    if let Some(path) = &args.validation {
+        parameters.push(KeyValue::new("validation", path.display()));
+    } else {
+        parameters.push(KeyValue::new("split", args.split));
+        parameters.push(KeyValue::new("validation_fraction", args.validation_fraction));
+    }
+    parameters
 }
 
 /// A file that is trained on and measured on would flatter the model.
@@ -214,7 +286,7 @@ fn check_distinct(args: &TrainArgs) -> anyhow::Result<()> {
 
 /// The files of the artifact directory.
 fn write(folder: &AtomicFolder, training: &Training) -> anyhow::Result<()> {
-    let Training { artifact, evaluation, scored } = training;
+    let Training { artifact, evaluation, scored, .. } = training;
     let ModelArtifact { threshold, provenance, .. } = artifact;
     let plots = Plots {
         pr_curve: plot::pr_curve(scored.ranking(), threshold.value()),
@@ -233,5 +305,9 @@ fn write(folder: &AtomicFolder, training: &Training) -> anyhow::Result<()> {
     folder.write("roc_curve.svg", &plots.roc_curve)?;
     folder.write("calibration.svg", &plots.calibration)?;
     folder.write("confusion.svg", &plots.confusion)?;
-    folder.write("evaluation.html", page)
+    folder.write("evaluation.html", page)?;
+    for (name, bytes) in mlflow_model::files(artifact, &Identity::default())? {
+        folder.write(name, bytes)?;
+    }
+    Ok(())
 }

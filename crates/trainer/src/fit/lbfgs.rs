@@ -7,7 +7,7 @@ use smartcore::optimization::first_order::{FirstOrderOptimizer, OptimizerResult}
 use smartcore::optimization::line_search::{LineSearchMethod, LineSearchResult};
 
 use super::objective::{Derivatives, INTERCEPT, Objective, Order, Point};
-use super::{Solution, ValidParameters};
+use super::{Solution, Step, ValidParameters};
 
 /// Free parameters: the coefficients and the intercept.
 const N: usize = INTERCEPT + 1;
@@ -30,7 +30,17 @@ pub(super) fn minimise(objective: &Objective<'_>, parameters: &ValidParameters) 
         derivatives
     };
     let value = |x: &Vec<f64>| at(x).loss;
-    let gradient = |out: &mut Vec<f64>, x: &Vec<f64>| out.copy_from_slice(&at(x).gradient[..N]);
+    // The gradient is asked for where a step has ended, values also on the way; and where a step ends
+    // the next one begins and asks again.
+    let path: RefCell<Vec<(Vec<f64>, Step)>> = RefCell::new(Vec::new());
+    let gradient = |out: &mut Vec<f64>, x: &Vec<f64>| {
+        let here = at(x);
+        let mut path = path.borrow_mut();
+        if path.last().is_none_or(|(last, _)| last != x) {
+            path.push((x.clone(), here.step()));
+        }
+        out.copy_from_slice(&here.gradient[..N]);
+    };
 
     // Only the gradient decides: a negative tolerance on values never holds, and a tolerance of 0 on
     // steps stops where no step helps.
@@ -52,6 +62,7 @@ pub(super) fn minimise(objective: &Objective<'_>, parameters: &ValidParameters) 
         iterations: iterations as u64,
         gradient_norm: end.gradient_norm(),
         loss: end.loss,
+        path: path.into_inner().into_iter().map(|(_, step)| step).collect(),
     }
 }
 

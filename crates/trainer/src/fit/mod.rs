@@ -33,6 +33,17 @@ pub struct Fit {
     pub gradient_norm: f64,
     /// `F` at the end.
     pub loss: f64,
+    /// The way there, from the starting point on.
+    pub path: Vec<Step>,
+}
+
+/// One point on a solver's way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// `F`
+    pub loss: f64,
+    /// Largest component of its gradient.
+    pub gradient_norm: f64,
 }
 
 /// Why there is no fit.
@@ -116,6 +127,7 @@ impl ValidParameters {
             iterations: solution.iterations,
             gradient_norm: solution.gradient_norm,
             loss: solution.loss,
+            path: solution.path,
         })
     }
 }
@@ -126,6 +138,7 @@ struct Solution {
     iterations: u64,
     gradient_norm: f64,
     loss: f64,
+    path: Vec<Step>,
 }
 
 #[cfg(test)]

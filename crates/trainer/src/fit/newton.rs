@@ -23,6 +23,7 @@ pub(super) fn minimise(
 ) -> Result<Solution, FitError> {
     let mut point: Point = [0.0; _];
     let mut here = objective.at(&point, Order::Second);
+    let mut path = vec![here.step()];
     let mut iterations = 0;
     while here.gradient_norm() > parameters.tolerance() && iterations < parameters.max_iterations()
     {
@@ -37,8 +38,9 @@ pub(super) fn minimise(
             "newton-cholesky"
         );
         (point, here) = (next, there);
+        path.push(here.step());
     }
-    Ok(Solution { point, iterations, gradient_norm: here.gradient_norm(), loss: here.loss })
+    Ok(Solution { point, iterations, gradient_norm: here.gradient_norm(), loss: here.loss, path })
 }
 
 /// The first of the points `point + step`, `point + step/2`, … that lowers the objective enough, or

@@ -15,6 +15,8 @@ use fraud_core::{N_FEATURES, StandardScaler};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::Step;
+
 /// Columns of the design matrix: the features, the constant 1 of the intercept, one of zeros that
 /// fills up the registers.
 const WIDTH: usize = 32;
@@ -86,8 +88,9 @@ impl<'a> Rows<'a> {
 /// What is minimised; see the page of [`super`].
 pub(super) struct Objective<'a> {
     rows: Rows<'a>,
-    mean: [f64; N_FEATURES],
-    inverse_scale: [f64; N_FEATURES],
+    /// Mean and 1 / scale of each feature; the columns behind the features stay as they are.
+    mean: Point,
+    inverse_scale: Point,
     /// Weight of a legitimate row and of a fraud, divided by the sum over all rows.
     class_weights: [f64; 2],
     /// λ / S
@@ -112,6 +115,11 @@ impl Derivatives {
                 if max.is_nan() || g.abs() <= max { max } else { g.abs() }
             },
         )
+    }
+
+    /// This point, to be remembered.
+    pub(super) fn step(&self) -> Step {
+        Step { loss: self.loss, gradient_norm: self.gradient_norm() }
     }
 
     fn zero() -> Self {
@@ -146,8 +154,8 @@ impl<'a> Objective<'a> {
             class_weights[0] * (rows.len() - frauds) as f64 + class_weights[1] * frauds as f64;
         Self {
             rows,
-            mean: *scaler.mean(),
-            inverse_scale: scaler.scale().map(|scale| 1.0 / scale),
+            mean: widen(scaler.mean(), 0.0),
+            inverse_scale: widen(&scaler.scale().map(|scale| 1.0 / scale), 1.0),
             class_weights: class_weights.map(|weight| weight / total),
             l2: l2 / total,
         }
@@ -231,15 +239,24 @@ impl Chunk<'_> {
 
     #[inline(always)]
     fn standardise(&self, index: &[u32], block: &mut [[f64; WIDTH]; BLOCK]) {
-        let Objective { rows, mean, inverse_scale, .. } = self.objective;
+        // Local copies: a reference might alias the block, and the loop would not become SIMD.
+        let Objective { rows, mean, inverse_scale, .. } = *self.objective;
         for (x, &row) in block.iter_mut().zip(index) {
-            let values = rows.values(row);
-            for feature in 0..N_FEATURES {
-                x[feature] = (values[feature] - mean[feature]) * inverse_scale[feature];
+            let values = widen(rows.values(row), 0.0);
+            for column in 0..WIDTH {
+                x[column] = (values[column] - mean[column]) * inverse_scale[column];
             }
             x[INTERCEPT] = 1.0;
         }
     }
+}
+
+/// Features, and `rest` in the columns behind them.
+#[inline(always)]
+fn widen(features: &[f64; N_FEATURES], rest: f64) -> Point {
+    let mut wide = [rest; WIDTH];
+    wide[..N_FEATURES].copy_from_slice(features);
+    wide
 }
 
 /// `a · b + c`, fused where the machine can.
@@ -265,16 +282,22 @@ fn dot<const FMA: bool>(x: &Point, w: &Point) -> f64 {
 /// over all rows, those on and above the diagonal.
 #[inline(always)]
 fn add_hessian<const FMA: bool>(block: &[Point], curvature: &[f64; BLOCK], hessian: &mut Matrix) {
+    // Weighted beforehand: a tile then loads its left factors ready to multiply.
+    let mut weighted = [[0.0; WIDTH]; BLOCK];
+    for ((weighted, x), &curvature) in weighted.iter_mut().zip(block).zip(curvature) {
+        for column in 0..WIDTH {
+            weighted[column] = curvature * x[column];
+        }
+    }
     for right in 0..WIDTH / 8 {
         for top in 0..=2 * right + 1 {
             let mut tile = [[0.0; 8]; 4];
-            for (x, &weight) in block.iter().zip(curvature) {
-                let a = &x.as_chunks::<4>().0[top];
+            for (x, weighted) in block.iter().zip(&weighted) {
+                let a = &weighted.as_chunks::<4>().0[top];
                 let b = &x.as_chunks::<8>().0[right];
                 for i in 0..4 {
-                    let scaled = weight * a[i];
                     for j in 0..8 {
-                        tile[i][j] = fused::<FMA>(scaled, b[j], tile[i][j]);
+                        tile[i][j] = fused::<FMA>(a[i], b[j], tile[i][j]);
                     }
                 }
             }

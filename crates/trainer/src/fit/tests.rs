@@ -46,6 +46,14 @@ fn both_solvers_reach_the_same_minimum() {
     let lbfgs = fit(lbfgs, &values, &labels).unwrap();
     assert!(newton.iterations < 15 && lbfgs.iterations > newton.iterations);
     assert!(distance(&newton, &lbfgs) < 1e-5, "{}", distance(&newton, &lbfgs));
+    for fit in [&newton, &lbfgs] {
+        // The start, and one point for each iteration, the last of them the end.
+        assert_eq!(fit.path.len() as u64, fit.iterations + 1);
+        // Near the end the loss no longer falls beyond its rounding.
+        assert!(fit.path.windows(2).all(|steps| steps[1].loss <= steps[0].loss + 1e-14));
+        let end = fit.path.last().unwrap();
+        assert_eq!((end.loss, end.gradient_norm), (fit.loss, fit.gradient_norm));
+    }
 }
 
 /// A weight of 3 is the same as each fraud three times; the scaler would see the copies, so only the
