@@ -4,11 +4,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use fraud_api::{Application, Config, telemetry};
 
 fn main() -> ExitCode {
-    match run(Config::parse()) {
+    match run(Config::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

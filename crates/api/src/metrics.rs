@@ -1,28 +1,29 @@
-//! What Prometheus reads, under the names of the Python service, and the middleware that counts.
+//! What Prometheus reads, under the names of the Python service.
 //!
 //! The recorder belongs to one application and every series on the way of a request is a handle
 //! that was registered before, so counting takes no lock.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::metrics::{
     Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram,
     with_local_recorder,
 };
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Next;
-use actix_web::{Error, web};
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::reload::Outcome;
 use crate::routes;
 
 const REQUESTS: &str = "http_requests_total";
 const LATENCY: &str = "http_request_latency_seconds";
 const PREDICTIONS: &str = "fraud_predictions_total";
+const RELOADS: &str = "model_reloads_total";
+const SHADOW: &str = "shadow_agreement_total";
+const SHADOW_DIFFERENCE: &str = "shadow_score_difference";
+const PANICS: &str = "http_panics_total";
 
 /// Upper bounds of the latency buckets in seconds, 50 µs to 1 s.
 const BUCKETS: [f64; 14] = [
@@ -32,11 +33,26 @@ const BUCKETS: [f64; 14] = [
 
 /// Values of the label `endpoint`. A raw path is never one: callers choose paths, and each would
 /// be a series for ever. The same holds for `method`.
-const ENDPOINTS: [&str; 4] =
-    [routes::predict::PATH, routes::health::PATH, routes::metrics::PATH, "unmatched"];
+pub(crate) const ENDPOINTS: [&str; 15] = [
+    routes::predict::PATH,
+    routes::health::PATH,
+    routes::metrics::PATH,
+    routes::explain::PATH,
+    routes::batch::PATH,
+    routes::model::PATH,
+    routes::health::LIVE,
+    routes::health::READY,
+    routes::page::PATH,
+    routes::docs::OPENAPI,
+    routes::docs::DOCS,
+    routes::docs::REDOC,
+    routes::docs::DOCS_FILE,
+    routes::page::ASSET,
+    "unmatched",
+];
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
 /// Statuses that a client can make the service answer with.
-const STATUSES: [u16; 7] = [200, 400, 404, 405, 413, 422, 500];
+const STATUSES: [u16; 14] = [200, 307, 400, 401, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503];
 
 /// All series of one application.
 pub(crate) struct Metrics {
@@ -46,9 +62,29 @@ pub(crate) struct Metrics {
     latency: [Histogram; ENDPOINTS.len()],
     /// Legitimate, fraud.
     predictions: [Counter; 2],
+    /// Disagreeing, agreeing.
+    shadow: [Counter; 2],
+    shadow_difference: Histogram,
+    panics: Counter,
     /// By endpoint, method, status; each registered when it is first needed, so that the exposition
     /// shows only what happened.
     requests: [[[OnceLock<Counter>; STATUSES.len()]; METHODS.len()]; ENDPOINTS.len()],
+}
+
+/// Which series an answer is counted in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Series {
+    /// In [`ENDPOINTS`].
+    endpoint: usize,
+    /// In [`METHODS`].
+    method: usize,
+}
+
+impl Series {
+    /// The series of a path and method.
+    pub(crate) fn of(path: &str, method: &Method) -> Self {
+        Self { endpoint: endpoint_place(path), method: method_place(method) }
+    }
 }
 
 impl Metrics {
@@ -62,22 +98,67 @@ impl Metrics {
             .set_buckets(&BUCKETS)
             .context("the latency buckets are refused")?
             .build_recorder();
-        let (latency, predictions) = with_local_recorder(&recorder, || {
-            describe_counter!(REQUESTS, "HTTP requests by method, endpoint and status.");
-            describe_histogram!(LATENCY, Unit::Seconds, "Time to answer a request, in seconds.");
-            describe_counter!(PREDICTIONS, "Predictions made: 0 legitimate, 1 fraud.");
-            (
-                ENDPOINTS.map(|endpoint| histogram!(LATENCY, "endpoint" => endpoint)),
-                ["0", "1"].map(|prediction| counter!(PREDICTIONS, "prediction" => prediction)),
-            )
-        });
+        let (latency, predictions, shadow, shadow_difference, panics) =
+            with_local_recorder(&recorder, || {
+                describe_counter!(REQUESTS, "HTTP requests by method, endpoint and status.");
+                describe_histogram!(
+                    LATENCY,
+                    Unit::Seconds,
+                    "Time to answer a request, in seconds."
+                );
+                describe_counter!(PREDICTIONS, "Predictions made: 0 legitimate, 1 fraud.");
+                describe_counter!(PANICS, "Requests whose handler panicked.");
+                describe_counter!(RELOADS, "Looks for another model, by how they ended.");
+                describe_counter!(SHADOW, "Decisions of the model in the shadow, by agreement.");
+                describe_histogram!(SHADOW_DIFFERENCE, "Difference of the shadow's probability.");
+                (
+                    ENDPOINTS.map(|endpoint| histogram!(LATENCY, "endpoint" => endpoint)),
+                    ["0", "1"].map(|prediction| counter!(PREDICTIONS, "prediction" => prediction)),
+                    ["false", "true"].map(|agree| counter!(SHADOW, "agree" => agree)),
+                    histogram!(SHADOW_DIFFERENCE),
+                    counter!(PANICS),
+                )
+            });
         let exposition = recorder.handle();
-        Ok(Self { recorder, exposition, latency, predictions, requests: Default::default() })
+        Ok(Self {
+            recorder,
+            exposition,
+            latency,
+            predictions,
+            shadow,
+            shadow_difference,
+            panics,
+            requests: Default::default(),
+        })
+    }
+
+    /// Has series registered with this application's recorder.
+    pub(crate) fn register<T>(&self, register: impl FnOnce() -> T) -> T {
+        with_local_recorder(&self.recorder, register)
     }
 
     /// Counts one prediction.
     pub(crate) fn predicted(&self, fraud: bool) {
         self.predictions[usize::from(fraud)].increment(1);
+    }
+
+    /// Counts a reload.
+    pub(crate) fn reloaded(&self, outcome: Outcome) {
+        with_local_recorder(&self.recorder, || {
+            counter!(RELOADS, "outcome" => outcome.label()).increment(1);
+        });
+    }
+
+    /// Counts a transaction that the shadow scored too: whether the decisions agree, and how far apart
+    /// the probabilities are.
+    pub(crate) fn shadowed(&self, agree: bool, difference: f64) {
+        self.shadow[usize::from(agree)].increment(1);
+        self.shadow_difference.record(difference);
+    }
+
+    /// Counts one panic of a handler.
+    pub(crate) fn panicked(&self) {
+        self.panics.increment(1);
     }
 
     /// The text exposition, format 0.0.4.
@@ -90,7 +171,9 @@ impl Metrics {
         self.exposition.run_upkeep();
     }
 
-    fn answered(&self, endpoint: usize, method: usize, status: StatusCode, took: Duration) {
+    /// Counts one answer.
+    pub(crate) fn answered(&self, series: Series, status: StatusCode, took: Duration) {
+        let Series { endpoint, method } = series;
         self.latency[endpoint].record(took.as_secs_f64());
         let status = status.as_u16();
         let register = || {
@@ -108,23 +191,19 @@ impl Metrics {
     }
 }
 
-/// The middleware around every route, and around what has none.
-pub(crate) async fn record(
-    metrics: web::Data<Metrics>,
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let start = Instant::now();
-    // The path as the router compares it, with percent-encoding resolved.
-    let endpoint = place(&ENDPOINTS, request.match_info().as_str());
-    let method = method_place(request.method());
-    let outcome = next.call(request).await;
-    let status = match &outcome {
-        Ok(response) => response.status(),
-        Err(error) => error.as_response_error().status_code(),
-    };
-    metrics.answered(endpoint, method, status, start.elapsed());
-    outcome
+/// Where the route of `path` stands in [`ENDPOINTS`]. Two routes take the name of a file.
+fn endpoint_place(path: &str) -> usize {
+    let known = place(&ENDPOINTS, path);
+    if known + 1 < ENDPOINTS.len() {
+        return known;
+    }
+    [routes::docs::DOCS_FILE, routes::page::ASSET]
+        .into_iter()
+        .find(|route| {
+            let folder = route.trim_end_matches("{file}");
+            path.strip_prefix(folder).is_some_and(|file| !file.is_empty() && !file.contains('/'))
+        })
+        .map_or(known, |route| place(&ENDPOINTS, route))
 }
 
 fn method_place(method: &Method) -> usize {
@@ -144,7 +223,8 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         for &(endpoint, method, status, micros) in answers {
             let status = StatusCode::from_u16(status).unwrap();
-            metrics.answered(endpoint, method, status, Duration::from_micros(micros));
+            let series = Series { endpoint, method };
+            metrics.answered(series, status, Duration::from_micros(micros));
         }
         metrics.render()
     }
@@ -171,14 +251,16 @@ mod tests {
 
     #[test]
     fn a_status_outside_the_table_is_counted_too() {
-        let line = "http_requests_total{method=\"GET\",endpoint=\"/health\",status=\"503\"} 2\n";
-        let text = after(&[(1, 0, 503, 1), (1, 0, 503, 1)]);
+        let line = "http_requests_total{method=\"GET\",endpoint=\"/health\",status=\"507\"} 2\n";
+        let text = after(&[(1, 0, 507, 1), (1, 0, 507, 1)]);
         assert!(text.contains(line), "{text}");
     }
 
     #[test]
     fn what_callers_invent_makes_no_new_label() {
-        assert_eq!(ENDPOINTS[place(&ENDPOINTS, "/wp-login.php")], "unmatched");
+        assert_eq!(ENDPOINTS[endpoint_place("/wp-login.php")], "unmatched");
+        assert_eq!(ENDPOINTS[endpoint_place("/assets/a.css")], "/assets/{file}");
+        assert_eq!(ENDPOINTS[endpoint_place("/assets/a/b")], "unmatched");
         assert_eq!(METHODS[method_place(&Method::from_bytes(b"BREW").unwrap())], "other");
         assert_eq!(METHODS[method_place(&Method::DELETE)], "DELETE");
     }

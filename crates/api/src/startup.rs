@@ -11,15 +11,24 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::{self, signal::unix, task::JoinHandle};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
-use fraud_core::ModelArtifact;
 
+use crate::capture;
 use crate::config::Config;
-use crate::metrics::{self, Metrics};
-use crate::routes;
+use crate::metrics::Metrics;
+use crate::model::{self, Model, WhenOutOfReach};
+use crate::observe::observe;
+use crate::reload;
+use crate::routes::{self, docs::Documents};
+use crate::security::body::BodyLimits;
+use crate::security::{self, Security};
+use crate::state::{Served, State};
 
 /// How often recorded latencies are folded into their buckets. Each waits in memory as a sample
 /// until then, about 2 MiB a second at 80,000 requests a second.
 const UPKEEP: Duration = Duration::from_secs(1);
+
+/// How long captured rows may take to be written at the stop, when the disk fails.
+const CAPTURE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A server that has its model and its port and accepts connections.
 ///
@@ -27,65 +36,110 @@ const UPKEEP: Duration = Duration::from_secs(1);
 pub struct Application {
     server: Server,
     port: u16,
+    /// Health and metrics on their own port, with that.
+    admin: Option<(Server, u16)>,
     upkeep: JoinHandle<()>,
+    reloads: JoinHandle<()>,
+    /// Of captured rows.
+    writer: Option<capture::Writer>,
+    reload_keys: JoinHandle<()>,
 }
 
 impl Application {
-    /// Loads the model, then binds the address.
+    /// Loads the model, from the registry if it is to come from there, then binds the address.
     ///
     /// Must be called within an actix runtime (`actix_web::rt::System` or `#[actix_web::main]`).
     ///
     /// # Errors
     ///
-    /// If the model is refused (nothing is bound then), or the address cannot be bound.
+    /// If the model, the keys or the certificate are refused (nothing is bound then), or an address
+    /// cannot be bound.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
-        let path = config.model.clone();
-        let artifact = web::block(move || ModelArtifact::load(path))
-            .await
-            .context("reading the model was interrupted")?
-            // The message holds those of its sources already; as a chain they would show twice.
-            .map_err(|error| anyhow::anyhow!("{error}"))?;
-        if artifact.provenance.is_synthetic() {
+        // On the heap: the registry's calls make it tens of kilobytes, once in a process.
+        Box::pin(Self::assemble(config)).await
+    }
+
+    async fn assemble(config: Config) -> anyhow::Result<Self> {
+        let served = Served::new(model::load(&config, WhenOutOfReach::UseCache).await?)?;
+        if served.model.artifact.provenance.is_synthetic() {
             tracing::warn!("the model was trained on synthetic transactions");
         }
-        let digest = artifact.digest();
-        let threshold = artifact.threshold;
-
-        let artifact = web::Data::new(artifact);
-        let metrics = web::Data::new(Metrics::new()?);
-        let shared = metrics.clone();
+        security::connections::raise_open_files();
+        let tls = security::tls::config(&config.security)?;
+        let security = Security::new(&config.security)?;
+        let metrics = Metrics::new()?;
+        let (capture, writer) = capture::start(&config.capture, &metrics)?.unzip();
+        let state = State::new(served, metrics, security).with_capture(capture);
+        let state = web::Data::new(state);
+        reload::start_shadow(&config, &state).await;
+        let shared = state.clone();
+        let documents = web::Data::new(Documents::new(&state)?);
+        let batch = web::Data::new(config.batch.clone());
+        let limits = BodyLimits::of(&config.security);
+        let has_admin_port = config.security.admin_port.is_some();
         let mut server = HttpServer::new(move || {
             App::new()
-                .app_data(artifact.clone())
                 .app_data(shared.clone())
-                .app_data(web::PayloadConfig::new(routes::BODY_LIMIT))
-                .wrap(from_fn(metrics::record))
-                .configure(routes::configure)
+                .app_data(documents.clone())
+                .app_data(batch.clone())
+                .app_data(limits)
+                .app_data(web::PayloadConfig::new(limits.size))
+                .wrap(from_fn(observe))
+                .configure(|app| {
+                    routes::configure(app, |path| !has_admin_port || path != routes::metrics::PATH);
+                })
         })
+        .max_connections(config.security.max_connections.get())
+        .client_request_timeout(config.security.header_timeout())
+        .tls_handshake_timeout(config.security.header_timeout())
+        .keep_alive(config.security.keep_alive())
         .shutdown_timeout(config.shutdown_timeout)
-        .shutdown_signal(stop_signal(config.shutdown_timeout));
+        .shutdown_signal(stop_signal(state.clone(), config.shutdown_timeout));
         if let Some(workers) = config.workers {
             server = server.workers(workers.into());
         }
-        let server = server
-            .bind((config.host.as_str(), config.port))
-            .map_err(|error| refused(&config, error))?;
+        let is_tls = tls.is_some();
+        let address = (config.host.as_str(), config.port);
+        let server = match tls {
+            Some(tls) => server.bind_rustls_0_23(address, tls),
+            None => server.bind(address),
+        }
+        .map_err(|error| refused(&config, error))?;
+        let admin = security::admin::bind(&config, &state)?;
         let address = *server.addrs().first().context("no address was bound")?;
-        tracing::info!(%address, model = %config.model.display(), digest, %threshold, "serving");
+        let served = state.served();
+        let Served { model: Model { artifact, called, name, version, source, .. }, digest, .. } =
+            &**served;
+        let threshold = artifact.threshold;
+        tracing::info!(
+            %address, model = called, name, version, digest, %threshold, source,
+            tls = is_tls, "serving"
+        );
 
+        let watched = state.clone();
+        let reload_keys = rt::spawn(security::reload_at_hangup(state.clone()));
         let upkeep = rt::spawn(async move {
-            loop {
+            for second in 0_u32.. {
                 rt::time::sleep(UPKEEP).await;
-                metrics.upkeep();
+                state.metrics.upkeep();
+                state.security.upkeep(second);
             }
         });
-        Ok(Self { server: server.run(), port: address.port(), upkeep })
+        let reloads = reload::watch(config, watched).context("cannot listen to SIGHUP")?;
+        let port = address.port();
+        Ok(Self { server: server.run(), port, admin, upkeep, reloads, writer, reload_keys })
     }
 
     /// The port that was bound: the configured one, or the one that the system chose for 0.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port of health and metrics, if they have their own.
+    #[must_use]
+    pub fn admin_port(&self) -> Option<u16> {
+        self.admin.as_ref().map(|(_, port)| *port)
     }
 
     /// Answers requests until SIGTERM or SIGINT, then accepts no more, finishes what is in flight
@@ -95,8 +149,25 @@ impl Application {
     ///
     /// If the server fails as a whole; what goes wrong with one request is answered there.
     pub async fn run_until_stopped(self) -> anyhow::Result<()> {
+        let admin = self.admin.map(|(server, _)| {
+            let handle = server.handle();
+            (rt::spawn(server), handle)
+        });
         let outcome = self.server.await;
+        // Probes and Prometheus were answered to the end.
+        if let Some((running, handle)) = admin {
+            handle.stop(true).await;
+            let _ = running.await;
+        }
+        self.reload_keys.abort();
         self.upkeep.abort();
+        self.reloads.abort();
+        if let Some(writer) = self.writer {
+            // All answers are given: nothing is scored any more.
+            rt::task::spawn_blocking(|| writer.finish(CAPTURE_LIMIT))
+                .await
+                .context("the captured rows were not written")?;
+        }
         outcome.context("the server failed")?;
         tracing::info!("stopped");
         Ok(())
@@ -104,7 +175,7 @@ impl Application {
 }
 
 /// Resolves at the first SIGTERM or SIGINT. (Left alone, actix would cut requests off at SIGINT.)
-async fn stop_signal(timeout: u64) {
+async fn stop_signal(state: web::Data<State>, timeout: u64) {
     let streams = [unix::SignalKind::terminate(), unix::SignalKind::interrupt()].map(unix::signal);
     let [Ok(mut terminate), Ok(mut interrupt)] = streams else {
         tracing::error!("cannot listen to signals: only SIGKILL will stop this process");
@@ -116,6 +187,7 @@ async fn stop_signal(timeout: u64) {
         if terminated || interrupted { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+    state.stop();
     tracing::info!("stopping: requests in flight have {timeout} s to finish");
 }
 

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use fraud_core::Transaction;
 
 use self::json::Json;
-pub(crate) use self::rejection::{Invalid, Rejection};
+pub(crate) use self::rejection::{Invalid, Rejection, Report};
 
 /// Reads the transaction in `body`, which came with `content_type`.
 ///

@@ -2,6 +2,7 @@
 
 use fraud_core::FEATURES;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::json::{EMPTY_OBJECT, Json};
 
@@ -54,29 +55,35 @@ impl<'a> From<Invalid<'a>> for Rejection<'a> {
 }
 
 /// The body of a 422.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = HTTPValidationError)]
 pub(crate) struct Report<'a> {
     detail: Vec<Error<'a>>,
 }
 
-#[derive(Serialize)]
+/// One thing that is wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ValidationError)]
 struct Error<'a> {
     r#type: &'static str,
+    /// `body`, then the field or the position in the text.
     loc: Vec<Location>,
     msg: &'static str,
+    /// What was found there.
+    #[schema(value_type = serde_json::Value)]
     input: &'a Json<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ctx: Option<Context>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Location {
     Name(&'static str),
     Position(usize),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Context {
     Error(&'static str),

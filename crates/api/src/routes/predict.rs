@@ -1,71 +1,71 @@
 //! `POST /predict`: 30 named numbers in, probability and decision out.
 
-use actix_web::http::{StatusCode, header};
-use actix_web::{Error, HttpRequest, HttpResponse, web};
-use fraud_core::{ModelArtifact, Transaction};
+use actix_web::{HttpRequest, HttpResponse, web};
+use fraud_core::{Decision, Threshold};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::metrics::Metrics;
-use crate::request::{self, Rejection};
-use crate::routes::{BODY_LIMIT, Detail};
+use crate::observe::MODEL_VERSION;
+use crate::openapi;
+use crate::routes::{Detail, transaction};
+use crate::security::body::{Body, Unread};
+use crate::state::State;
 
 pub(crate) const PATH: &str = "/predict";
 
 /// The answer, in the order in which the Python service writes it.
-#[derive(Debug, PartialEq, Serialize)]
-struct Answer {
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Prediction)]
+pub(crate) struct Answer {
     /// Probability of fraud in [0, 1], rounded to 4 decimals.
-    fraud_probability: f64,
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) fraud_probability: f64,
     /// 1 (fraud) if the probability, before rounding, is at or above the threshold, else 0.
-    fraud_prediction: u8,
-    threshold_used: f64,
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) fraud_prediction: u8,
+    #[schema(minimum = 0, maximum = 1)]
+    pub(crate) threshold_used: f64,
 }
 
 impl Answer {
-    fn of(artifact: &ModelArtifact, transaction: &Transaction) -> Self {
-        let decision = artifact.decide(transaction);
+    /// A decision at a threshold, in the form of an answer.
+    pub(crate) fn of(decision: Decision, threshold: Threshold) -> Self {
         Self {
             fraud_probability: round4(decision.probability),
             fraud_prediction: decision.fraud.into(),
-            threshold_used: artifact.threshold.value(),
+            threshold_used: threshold.value(),
         }
     }
 }
 
+/// Probability and decision for one transaction
+#[utoipa::path(
+    post,
+    path = PATH,
+    tag = "Scoring",
+    request_body = openapi::Transaction,
+    responses(
+        (status = 200, body = Answer, description = "Probability and decision"),
+        (status = 400, body = Detail<'static>, description = "Not UTF-8, cut off, or nested too deeply",
+         example = json!({"detail": "There was an error parsing the body"})),
+        (status = 413, body = Detail<'static>, description = "Longer than 64 KiB",
+         example = json!({"detail": "The body is longer than 65536 bytes"})),
+        (status = 422, body = crate::request::Report<'static>, description = "No transaction: every bad field")
+    )
+)]
 pub(crate) async fn predict(
     request: HttpRequest,
-    body: Result<web::Bytes, Error>,
-    artifact: web::Data<ModelArtifact>,
-    metrics: web::Data<Metrics>,
+    body: Result<Body, Unread>,
+    state: web::Data<State>,
 ) -> HttpResponse {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return unread(&error),
-    };
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    match request::transaction(content_type.map(header::HeaderValue::as_bytes), &body) {
+    match transaction(&request, &body) {
         Ok(transaction) => {
-            let answer = Answer::of(&artifact, &transaction);
-            metrics.predicted(answer.fraud_prediction == 1);
-            HttpResponse::Ok().json(answer)
+            let served = state.served();
+            HttpResponse::Ok()
+                .insert_header((MODEL_VERSION, served.version.clone()))
+                .json(state.score(&served, &transaction))
         }
-        Err(Rejection::Unreadable) => HttpResponse::BadRequest().json(UNREADABLE),
-        Err(Rejection::Invalid(invalid)) => {
-            HttpResponse::UnprocessableEntity().json(invalid.report())
-        }
-    }
-}
-
-/// `FastAPI`'s answer to a body that it cannot even decode.
-const UNREADABLE: Detail<'_> = Detail { detail: "There was an error parsing the body" };
-
-/// A body that did not arrive: too long, or cut off.
-fn unread(error: &Error) -> HttpResponse {
-    if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = format!("The body is longer than {BODY_LIMIT} bytes");
-        HttpResponse::PayloadTooLarge().json(Detail { detail: &detail })
-    } else {
-        HttpResponse::BadRequest().json(UNREADABLE)
+        Err(refusal) => refusal,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fraud_api::{Application, Config};
+use fraud_api::{Application, CaptureArgs, Config, SecurityArgs};
 use fraud_core::{
     FEATURES, LogisticModel, ModelArtifact, N_FEATURES, Provenance, StandardScaler, Threshold,
 };
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub(crate) struct TestApp {
     pub(crate) address: String,
     client: Client,
-    _model: TempDir,
+    _model: Option<TempDir>,
 }
 
 impl TestApp {
@@ -24,13 +24,19 @@ impl TestApp {
     }
 
     pub(crate) async fn serving(artifact: &ModelArtifact) -> Self {
+        let model = model_directory(artifact);
+        let app = Self::with(config(model.path())).await;
+        Self { _model: Some(model), ..app }
+    }
+
+    /// Serves as configured.
+    pub(crate) async fn with(config: Config) -> Self {
         // Built with the whole workspace, reqwest has TLS without a provider of its own.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let model = model_directory(artifact);
-        let app = Application::build(config(model.path())).await.unwrap();
+        let app = Application::build(config).await.unwrap();
         let address = format!("http://127.0.0.1:{}", app.port());
         actix_web::rt::spawn(app.run_until_stopped());
-        Self { address, client: Client::new(), _model: model }
+        Self { address, client: Client::new(), _model: None }
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
@@ -70,11 +76,18 @@ impl TestApp {
 pub(crate) fn config(model: &Path) -> Config {
     Config {
         model: model.to_owned(),
+        model_uri: None,
+        registry: "absent".into(),
+        model_cache: "".into(),
         host: "127.0.0.1".to_owned(),
         port: 0,
         workers: Some(1),
         shutdown_timeout: 5,
+        reload: fraud_api::config::ReloadArgs::default(),
+        batch: fraud_api::config::BatchArgs::default(),
+        capture: CaptureArgs::default(),
         log: "info".to_owned(),
+        security: SecurityArgs::default(),
     }
 }
 

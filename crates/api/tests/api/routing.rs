@@ -5,7 +5,12 @@ use crate::helpers::TestApp;
 #[actix_web::test]
 async fn an_unknown_path_is_404() {
     let app = TestApp::spawn().await;
-    for (method, path) in [("GET", "/"), ("POST", "/nope"), ("GET", "//health")] {
+    for (method, path) in [
+        ("GET", "/assets/nope.js"),
+        ("GET", "/docs/index.html"),
+        ("POST", "/nope"),
+        ("GET", "//health"),
+    ] {
         let response = app.send(method, path).await;
         assert_eq!(response.status(), 404, "{method} {path}");
         assert_eq!(response.headers()["content-type"], "application/json");

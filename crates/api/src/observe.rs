@@ -1,0 +1,122 @@
+//! The middleware around every route: identifies, measures and marks each answer.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+
+use crate::metrics::Series;
+use crate::security::{headers, panics};
+use crate::state::State;
+
+/// Version of the model that answered, or digest of one that is no version.
+pub(crate) const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
+/// Name of the request, the caller's own or one that is made up here.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest name of a request that is taken over.
+const LONGEST_ID: usize = 128;
+
+/// Counts and times a request, lets it in or refuses it, and gives its answer the headers that every
+/// answer has.
+pub(crate) async fn observe(
+    state: web::Data<State>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    let start = Instant::now();
+    // The path as the router compares it, with percent-encoding resolved.
+    let series = Series::of(request.match_info().as_str(), request.method());
+    let id = request_id(request.headers());
+    let is_tls = request.app_config().secure();
+    let mut outcome = match state.security.admit(&request) {
+        Ok(()) => {
+            // What the call does before it returns a future is to be caught too.
+            let answer = async { next.call(request).await };
+            panics::caught(&state.metrics, &id, answer)
+                .await
+                .map(ServiceResponse::map_into_left_body)
+        }
+        Err(refusal) => Ok(request.into_response(refusal).map_into_right_body()),
+    };
+    let mark = |headers: &mut HeaderMap| {
+        headers.insert(REQUEST_ID, id);
+        // A route that asked the model has said which one it was.
+        if !headers.contains_key(MODEL_VERSION) {
+            headers.insert(MODEL_VERSION, state.served().version.clone());
+        }
+        headers::add(headers, is_tls);
+    };
+    let status = match &mut outcome {
+        Ok(response) => {
+            mark(response.headers_mut());
+            response.status()
+        }
+        Err(error) => {
+            let mut response = error.error_response();
+            mark(response.headers_mut());
+            let status = response.status();
+            let cause = error.to_string();
+            *error = InternalError::from_response(cause, response).into();
+            status
+        }
+    };
+    state.metrics.answered(series, status, start.elapsed());
+    outcome
+}
+
+/// The caller's name for the request if it is printable and not too long, else 32 random hexadecimal
+/// digits.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    if let Some(given) = headers.get(REQUEST_ID) {
+        let is_printable = given.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte));
+        if is_printable && !given.is_empty() && given.len() <= LONGEST_ID {
+            return given.clone();
+        }
+    }
+    thread_local! {
+        static STATE: Cell<u128> = Cell::new(uuid::Uuid::new_v4().as_u128() | 1);
+    }
+    // A multiplicative congruential generator: names have to differ, not to be secret.
+    let id = STATE.with(|state| {
+        let next = state.get().wrapping_mul(0x0FC9_4E3B_F4E9_AB32_8664_58CD_56F5_E605);
+        state.set(next);
+        next
+    });
+    let mut text = [0; 32];
+    for (place, byte) in id.to_be_bytes().into_iter().enumerate() {
+        text[2 * place] = HEX[usize::from(byte >> 4)];
+        text[2 * place + 1] = HEX[usize::from(byte & 15)];
+    }
+    // Hexadecimal digits are a header's text.
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_taken_over_or_made_up_and_differ() {
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(value).unwrap());
+            request_id(&headers)
+        };
+        assert_eq!(with("abc-1 2"), "abc-1 2");
+        for odd in ["", "a\tb", &"x".repeat(129)] {
+            assert_eq!(with(odd).len(), 32, "{odd:?}");
+        }
+        let many: HashSet<_> = (0..10_000).map(|_| request_id(&HeaderMap::new())).collect();
+        assert_eq!(many.len(), 10_000);
+    }
+}
