@@ -58,7 +58,7 @@ def main() -> None:
         model, other = f"{folder}/model", f"{folder}/peer.json"
 
         def ours(data: str, *flags: str) -> list[str]:
-            train = [args.trainer, "train", "--bootstrap", "0", "--force"]
+            train = [args.trainer, "train", "--bootstrap", "0", "--force", "--no-tracking"]
             return [*train, "--data", data, "--output", model, *flags]
 
         candidates = {

@@ -1,4 +1,8 @@
-//! What the end-to-end tests share: the real binaries, the reference data, a running service.
+//! What the end-to-end tests share: the real binaries, the reference data, running services.
+
+pub mod mlflow;
+pub mod proxy;
+pub mod s3;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -45,13 +49,13 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// The Python with scikit-learn that `cargo xtask test` installs; `None`, and a line that says so,
-/// without it.
+/// The Python with scikit-learn and MLflow that `cargo xtask test` installs; `None`, and a line that
+/// says so, without it.
 #[must_use]
 pub fn python() -> Option<PathBuf> {
     let python = std::env::var_os("FRAUD_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        say("skipped: no Python with scikit-learn; `cargo xtask test` installs one");
+        say("skipped: no Python with scikit-learn and MLflow; `cargo xtask test` installs one");
     }
     python
 }
@@ -99,17 +103,23 @@ pub fn check(ran: &Ran, expected: &[&str]) {
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
 }
 
-/// Runs a program to its end. Environment variables that would change its flags are taken away.
+/// Runs a program to its end. Environment variables that would change its flags are taken away,
+/// except those that `command` sets. A training leaves no run behind, unless `command` says where.
 ///
 /// # Panics
 ///
 /// If it cannot be started, or is ended by a signal.
 pub fn run(command: &mut Command) -> Ran {
+    let set: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("FRAUD_") || text == "RUST_LOG" || text == "PORT" {
+        let is_ours = text.starts_with("FRAUD_") || text.starts_with("MLFLOW_");
+        if (is_ours || text == "RUST_LOG" || text == "PORT") && !set.contains(&name) {
             command.env_remove(&name);
         }
+    }
+    if !set.iter().any(|name| name == "FRAUD_REGISTRY" || name == "MLFLOW_TRACKING_URI") {
+        command.env("FRAUD_TRAIN_NO_TRACKING", "1");
     }
     let output = command.stdin(Stdio::null()).output().expect("the program starts");
     Ran {
@@ -192,6 +202,7 @@ pub fn synthetic(folder: &Path, rows: u32, seed: u32) -> PathBuf {
 pub struct Api {
     process: Child,
     url: String,
+    log: String,
 }
 
 impl Api {
@@ -202,28 +213,54 @@ impl Api {
     /// If it does not start.
     #[must_use]
     pub fn start(model: &Path) -> Self {
-        let mut process = Command::new(binary("fraud-api"))
-            .args(["--host", "127.0.0.1", "--port", "0", "--log", "info", "--model"])
-            .arg(model)
+        Self::start_with(Command::new(binary("fraud-api")).arg("--model").arg(model))
+    }
+
+    /// As [`Api::start`], with arguments and environment variables of one's own.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start; with what it logged.
+    #[must_use]
+    pub fn start_with(command: &mut Command) -> Self {
+        let mut process = command
+            .args(["--host", "127.0.0.1", "--port", "0", "--log", "info"])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the service starts");
         let mut lines = BufReader::new(process.stderr.take().expect("stderr is piped")).lines();
-        let port = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once("127.0.0.1:").map(|(_, rest)| digits(rest)))
-            .expect("the service logs its address");
+        let (mut log, mut port) = (String::new(), None);
+        for line in lines.by_ref().map_while(Result::ok) {
+            port = line.split_once("address=127.0.0.1:").map(|(_, rest)| digits(rest));
+            log += &line;
+            log.push('\n');
+            if port.is_some() {
+                break;
+            }
+        }
+        let port = port.unwrap_or_else(|| panic!("the service does not log its address: {log}"));
         // The pipe is read on, so that the service never waits for it.
         std::thread::spawn(move || lines.for_each(drop));
-        let api = Self { process, url: format!("http://127.0.0.1:{port}") };
+        let api = Self { process, url: format!("http://127.0.0.1:{port}"), log };
         let started = Instant::now();
         while ureq::get(format!("{}/health", api.url)).call().is_err() {
             assert!(started.elapsed() < Duration::from_secs(10), "the service does not answer");
             std::thread::sleep(Duration::from_millis(5));
         }
         api
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it logged until it served.
+    #[must_use]
+    pub fn log(&self) -> &str {
+        &self.log
     }
 
     /// The body of the answer to `POST /predict`.

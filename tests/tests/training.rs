@@ -6,14 +6,21 @@ use std::process::Command;
 use fraud_core::{ModelArtifact, Transaction};
 use fraud_tests::{binary, json, run, synthetic, trainer};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 15] = [
+    "MLmodel",
     "calibration.svg",
+    "conda.yaml",
     "confusion.svg",
     "evaluation.html",
+    "input_example.json",
     "metrics.json",
     "model.json",
+    "model.onnx",
     "pr_curve.svg",
+    "python_env.yaml",
+    "requirements.txt",
     "roc_curve.svg",
+    "serving_input_example.json",
     "threshold.json",
 ];
 

