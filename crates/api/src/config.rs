@@ -10,6 +10,8 @@ use crate::capture::CaptureArgs;
 pub use crate::reload::ReloadArgs;
 pub use crate::routes::batch::BatchArgs;
 use crate::security::SecurityArgs;
+use crate::telemetry::LogFormat;
+use crate::traces::TraceArgs;
 
 /// Scores credit-card transactions over HTTP: POST /predict, GET /health, GET /metrics.
 ///
@@ -18,14 +20,15 @@ use crate::security::SecurityArgs;
 #[command(name = "fraud-api", version)]
 pub struct Config {
     /// The model to serve: a directory with model.json, or the file itself. Change it to serve
-    /// another model than the one in production; a model is read once, at the start.
+    /// another model than the one in production. It is read at the start, at SIGHUP, and as
+    /// --reload-interval says.
     #[arg(long, env = "FRAUD_MODEL", value_name = "DIR", default_value = "models/production")]
     pub model: PathBuf,
 
     /// The model to serve, from the registry: `models:/NAME@ALIAS`, `models:/NAME/VERSION`,
     /// `models:/NAME` (its latest version), `models:/m-…` (a logged model), or `runs:/RUN_ID/PATH`.
     /// Set it, to `models:/fraud_detection_logreg@champion` for instance, where a promotion in the
-    /// registry is to be served from the next start on. A folder or `file://…` is read as with
+    /// registry is to be served: from the next start on, or with --reload-interval at once. A folder or `file://…` is read as with
     /// --model, whose place this takes.
     #[arg(long, env = "FRAUD_MODEL_URI", value_name = "URI", conflicts_with = "model")]
     pub model_uri: Option<ModelUri>,
@@ -79,6 +82,15 @@ pub struct Config {
     /// `info,actix_server=warn`. Raise it to debug to look for a fault.
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
+
+    /// How the log is written. Set it to json where a program collects the log.
+    #[arg(long, env = "FRAUD_API_LOG_FORMAT", value_name = "FORMAT", value_enum,
+          default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a text here would take the place of the command's own")]
+    pub traces: TraceArgs,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "a text here would take the place of the command's own")]

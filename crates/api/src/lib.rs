@@ -12,7 +12,8 @@
 //! | `request` | from the bytes of a body to a checked transaction, or to all that is wrong with it |
 //! | `observe` | the middleware around all routes: request ids, model version, counts, times |
 //! | `capture` | what was scored, as Parquet files for drift detection |
-//! | `metrics` | what Prometheus reads |
+//! | `metrics` | what Prometheus reads; `histogram`, `process` and `exposition` are parts of that |
+//! | `traces`, `trace_context` | spans for a collector, the caller's trace |
 //! | `security` | keys, rates, limits, headers, panics, TLS |
 //! | `openapi`, `reference` | the `OpenAPI` document, and the same as a page |
 //! | `examples` | transactions to try the service with, made from the model |
@@ -25,10 +26,13 @@ mod batch;
 mod capture;
 pub mod config;
 mod examples;
+mod exposition;
+mod histogram;
 mod metrics;
 mod model;
 mod observe;
 mod openapi;
+mod process;
 mod reference;
 mod reload;
 mod request;
@@ -37,8 +41,11 @@ mod security;
 pub mod startup;
 mod state;
 pub mod telemetry;
+mod trace_context;
+mod traces;
 
 pub use capture::CaptureArgs;
 pub use config::Config;
 pub use security::SecurityArgs;
 pub use startup::Application;
+pub use traces::TraceArgs;

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config) -> anyhow::Result<()> {
-    telemetry::init(&config.log)?;
+    telemetry::init(&config.log, config.log_format)?;
     actix_web::rt::System::new()
         .block_on(async { Application::build(config).await?.run_until_stopped().await })
 }

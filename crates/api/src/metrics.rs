@@ -1,34 +1,59 @@
 //! What Prometheus reads, under the names of the Python service.
 //!
 //! The recorder belongs to one application and every series on the way of a request is a handle
-//! that was registered before, so counting takes no lock.
+//! that was registered before, so counting takes no lock. Histograms are counted in place
+//! ([`crate::histogram`]); what a model or the kernel says of itself is read when it is asked for.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use ::metrics::{
-    Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram,
-    with_local_recorder,
-};
+use ::metrics::{Counter, counter, describe_counter, with_local_recorder};
 use actix_web::http::{Method, StatusCode};
-use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::exposition::{Exposition, Kind};
+use crate::histogram::Histogram;
+use crate::process;
 use crate::reload::Outcome;
 use crate::routes;
+use crate::state::Served;
 
 const REQUESTS: &str = "http_requests_total";
 const LATENCY: &str = "http_request_latency_seconds";
+const ERRORS: &str = "http_request_errors_total";
 const PREDICTIONS: &str = "fraud_predictions_total";
+const PROBABILITY: &str = "fraud_probability";
 const RELOADS: &str = "model_reloads_total";
 const SHADOW: &str = "shadow_agreement_total";
 const SHADOW_DIFFERENCE: &str = "shadow_score_difference";
 const PANICS: &str = "http_panics_total";
 
 /// Upper bounds of the latency buckets in seconds, 50 µs to 1 s.
-const BUCKETS: [f64; 14] = [
+const LATENCIES: [f64; 14] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
     1.0,
+];
+
+/// Upper bounds of the buckets of probabilities: finer where most transactions and most thresholds are.
+const PROBABILITIES: [f64; 16] =
+    [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0];
+
+/// Upper bounds of the buckets of differences between two probabilities.
+const DIFFERENCES: [f64; 9] = [0.000_1, 0.001, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// Values of the label `class` of errors, and the statuses that fall into each; what is in none is
+/// `server` from 500 on, else `other`.
+const CLASSES: [(&str, &[u16]); 10] = [
+    ("unreadable", &[400]),
+    ("unauthorized", &[401]),
+    ("not_found", &[404]),
+    ("method", &[405]),
+    ("timeout", &[408]),
+    ("too_large", &[413, 431]),
+    ("invalid", &[415, 422]),
+    ("rate_limited", &[429]),
+    ("server", &[]),
+    ("other", &[]),
 ];
 
 /// Values of the label `endpoint`. A raw path is never one: callers choose paths, and each would
@@ -52,20 +77,24 @@ pub(crate) const ENDPOINTS: [&str; 15] = [
 ];
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
 /// Statuses that a client can make the service answer with.
-const STATUSES: [u16; 14] = [200, 307, 400, 401, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503];
+const STATUSES: [u16; 15] =
+    [200, 304, 307, 400, 401, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503];
 
 /// All series of one application.
 pub(crate) struct Metrics {
     recorder: PrometheusRecorder,
     exposition: PrometheusHandle,
     /// In the order of [`ENDPOINTS`].
-    latency: [Histogram; ENDPOINTS.len()],
+    latency: [Histogram<{ LATENCIES.len() }>; ENDPOINTS.len()],
     /// Legitimate, fraud.
     predictions: [Counter; 2],
+    probability: Histogram<{ PROBABILITIES.len() }>,
     /// Disagreeing, agreeing.
     shadow: [Counter; 2],
-    shadow_difference: Histogram,
+    shadow_difference: Histogram<{ DIFFERENCES.len() }>,
     panics: Counter,
+    /// In the order of [`CLASSES`].
+    errors: [Counter; CLASSES.len()],
     /// By endpoint, method, status; each registered when it is first needed, so that the exposition
     /// shows only what happened.
     requests: [[[OnceLock<Counter>; STATUSES.len()]; METHODS.len()]; ENDPOINTS.len()],
@@ -85,51 +114,53 @@ impl Series {
     pub(crate) fn of(path: &str, method: &Method) -> Self {
         Self { endpoint: endpoint_place(path), method: method_place(method) }
     }
+
+    /// The pattern of the route.
+    pub(crate) const fn endpoint(self) -> &'static str {
+        ENDPOINTS[self.endpoint]
+    }
+
+    /// The method, or `other`.
+    pub(crate) const fn method(self) -> &'static str {
+        METHODS[self.method]
+    }
 }
 
 impl Metrics {
-    /// Registers what must be there before the first request.
-    ///
-    /// # Errors
-    ///
-    /// If the exporter refuses the buckets.
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&BUCKETS)
-            .context("the latency buckets are refused")?
-            .build_recorder();
-        let (latency, predictions, shadow, shadow_difference, panics) =
-            with_local_recorder(&recorder, || {
-                describe_counter!(REQUESTS, "HTTP requests by method, endpoint and status.");
-                describe_histogram!(
-                    LATENCY,
-                    Unit::Seconds,
-                    "Time to answer a request, in seconds."
-                );
-                describe_counter!(PREDICTIONS, "Predictions made: 0 legitimate, 1 fraud.");
-                describe_counter!(PANICS, "Requests whose handler panicked.");
-                describe_counter!(RELOADS, "Looks for another model, by how they ended.");
-                describe_counter!(SHADOW, "Decisions of the model in the shadow, by agreement.");
-                describe_histogram!(SHADOW_DIFFERENCE, "Difference of the shadow's probability.");
-                (
-                    ENDPOINTS.map(|endpoint| histogram!(LATENCY, "endpoint" => endpoint)),
-                    ["0", "1"].map(|prediction| counter!(PREDICTIONS, "prediction" => prediction)),
-                    ["false", "true"].map(|agree| counter!(SHADOW, "agree" => agree)),
-                    histogram!(SHADOW_DIFFERENCE),
-                    counter!(PANICS),
-                )
-            });
+    /// Registers what must be there before the first request: a rate sees no first event of a series
+    /// that begins with it.
+    pub(crate) fn new() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let (predictions, shadow, panics, errors) = with_local_recorder(&recorder, || {
+            describe_counter!(REQUESTS, "HTTP requests by method, endpoint and status.");
+            describe_counter!(ERRORS, "Requests that were refused or failed, by class.");
+            describe_counter!(PREDICTIONS, "Predictions made: 0 legitimate, 1 fraud.");
+            describe_counter!(PANICS, "Requests whose handler panicked.");
+            describe_counter!(RELOADS, "Looks for another model, by how they ended.");
+            describe_counter!(SHADOW, "Decisions of the model in the shadow, by agreement.");
+            for outcome in Outcome::ALL {
+                counter!(RELOADS, "outcome" => outcome.label()).increment(0);
+            }
+            (
+                ["0", "1"].map(|prediction| counter!(PREDICTIONS, "prediction" => prediction)),
+                ["false", "true"].map(|agree| counter!(SHADOW, "agree" => agree)),
+                counter!(PANICS),
+                CLASSES.map(|(class, _)| counter!(ERRORS, "class" => class)),
+            )
+        });
         let exposition = recorder.handle();
-        Ok(Self {
+        Self {
             recorder,
             exposition,
-            latency,
+            latency: [const { Histogram::new(LATENCIES) }; ENDPOINTS.len()],
             predictions,
+            probability: Histogram::new(PROBABILITIES),
             shadow,
-            shadow_difference,
+            shadow_difference: Histogram::new(DIFFERENCES),
             panics,
+            errors,
             requests: Default::default(),
-        })
+        }
     }
 
     /// Has series registered with this application's recorder.
@@ -138,8 +169,9 @@ impl Metrics {
     }
 
     /// Counts one prediction.
-    pub(crate) fn predicted(&self, fraud: bool) {
+    pub(crate) fn predicted(&self, probability: f64, fraud: bool) {
         self.predictions[usize::from(fraud)].increment(1);
+        self.probability.record(probability);
     }
 
     /// Counts a reload.
@@ -162,13 +194,27 @@ impl Metrics {
     }
 
     /// The text exposition, format 0.0.4.
-    pub(crate) fn render(&self) -> String {
-        self.exposition.render()
-    }
-
-    /// Folds the latencies recorded since the last call into their buckets.
-    pub(crate) fn upkeep(&self) {
-        self.exposition.run_upkeep();
+    pub(crate) fn render(&self, served: &Served, shadow: Option<&Served>) -> String {
+        let mut text = Exposition::after(self.exposition.render());
+        text.metric(LATENCY, Kind::Histogram, "Time to answer a request, in seconds.");
+        for (endpoint, latency) in ENDPOINTS.into_iter().zip(&self.latency) {
+            let latency = latency.snapshot();
+            if latency.count > 0 || endpoint == routes::predict::PATH {
+                text.histogram(LATENCY, &[("endpoint", endpoint)], &latency);
+            }
+        }
+        text.metric(PROBABILITY, Kind::Histogram, "Probabilities of fraud that were predicted.");
+        text.histogram(PROBABILITY, &[], &self.probability.snapshot());
+        if shadow.is_some() {
+            let help = "Difference between the shadow's probability and the one answered.";
+            text.metric(SHADOW_DIFFERENCE, Kind::Histogram, help);
+            text.histogram(SHADOW_DIFFERENCE, &[], &self.shadow_difference.snapshot());
+        }
+        served.describe(shadow, &mut text);
+        text.metric("fraud_api_build_info", Kind::Gauge, "This program.");
+        text.sample("fraud_api_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        process::describe(&mut text);
+        text.into_text()
     }
 
     /// Counts one answer.
@@ -176,6 +222,9 @@ impl Metrics {
         let Series { endpoint, method } = series;
         self.latency[endpoint].record(took.as_secs_f64());
         let status = status.as_u16();
+        if status >= 400 {
+            self.errors[class_place(status)].increment(1);
+        }
         let register = || {
             with_local_recorder(&self.recorder, || {
                 counter!(REQUESTS, "method" => METHODS[method], "endpoint" => ENDPOINTS[endpoint],
@@ -189,6 +238,12 @@ impl Metrics {
             None => register().increment(1),
         }
     }
+}
+
+/// Where the class of an error's status stands in [`CLASSES`].
+fn class_place(status: u16) -> usize {
+    let known = CLASSES.iter().position(|(_, statuses)| statuses.contains(&status));
+    known.unwrap_or(CLASSES.len() - if status >= 500 { 2 } else { 1 })
 }
 
 /// Where the route of `path` stands in [`ENDPOINTS`]. Two routes take the name of a file.
@@ -220,13 +275,13 @@ mod tests {
     use super::*;
 
     fn after(answers: &[(usize, usize, u16, u64)]) -> String {
-        let metrics = Metrics::new().unwrap();
+        let metrics = Metrics::new();
         for &(endpoint, method, status, micros) in answers {
             let status = StatusCode::from_u16(status).unwrap();
             let series = Series { endpoint, method };
             metrics.answered(series, status, Duration::from_micros(micros));
         }
-        metrics.render()
+        metrics.render(&Served::for_tests(), None)
     }
 
     #[test]
@@ -236,6 +291,26 @@ mod tests {
         assert!(text.contains("fraud_predictions_total{prediction=\"1\"} 0\n"), "{text}");
         let count = "http_request_latency_seconds_count{endpoint=\"/predict\"} 0\n";
         assert!(text.contains(count), "{text}");
+        let failed = "model_reloads_total{outcome=\"failed\"} 0\n";
+        assert!(text.contains(failed), "{text}");
+        assert!(!text.contains("endpoint=\"/docs\""), "{text}");
+        assert!(!text.contains("shadow_score_difference"), "{text}");
+    }
+
+    #[test]
+    fn an_error_has_a_class() {
+        for (status, class) in [
+            (400, "unreadable"),
+            (422, "invalid"),
+            (418, "other"),
+            (500, "server"),
+            (503, "server"),
+        ] {
+            assert_eq!(CLASSES[class_place(status)].0, class, "{status}");
+        }
+        let text = after(&[(0, 1, 422, 1), (0, 1, 200, 1)]);
+        assert!(text.contains("http_request_errors_total{class=\"invalid\"} 1\n"), "{text}");
+        assert!(text.contains("http_request_errors_total{class=\"server\"} 0\n"), "{text}");
     }
 
     #[test]

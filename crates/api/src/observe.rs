@@ -1,18 +1,22 @@
 //! The middleware around every route: identifies, measures and marks each answer.
 
 use std::cell::Cell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
+use tracing::Level;
 
 use crate::metrics::Series;
 use crate::security::{headers, panics};
 use crate::state::State;
+use crate::trace_context::{TraceId, TraceParent};
+use crate::traces::RequestSpan;
 
 /// Version of the model that answered, or digest of one that is no version.
 pub(crate) const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
@@ -33,6 +37,8 @@ pub(crate) async fn observe(
     // The path as the router compares it, with percent-encoding resolved.
     let series = Series::of(request.match_info().as_str(), request.method());
     let id = request_id(request.headers());
+    let parent = TraceParent::of(request.headers());
+    let span = state.traces.as_ref().map(|traces| traces.begin(series, parent));
     let is_tls = request.app_config().secure();
     let mut outcome = match state.security.admit(&request) {
         Ok(()) => {
@@ -44,30 +50,72 @@ pub(crate) async fn observe(
         }
         Err(refusal) => Ok(request.into_response(refusal).map_into_right_body()),
     };
-    let mark = |headers: &mut HeaderMap| {
-        headers.insert(REQUEST_ID, id);
+    let trace = span.as_ref().map(RequestSpan::trace).or(parent.map(|parent| parent.trace));
+    let answered = |headers: &HeaderMap, status: StatusCode, id: &HeaderValue| {
+        state.metrics.answered(series, status, start.elapsed());
+        let version = headers.get(MODEL_VERSION);
+        log(series, status, id, trace, version, start.elapsed());
+        if let (Some(span), Some(version)) = (span, version) {
+            span.end(series, status, id, version);
+        }
+    };
+    let mark = |headers: &mut HeaderMap, id: &HeaderValue| {
+        headers.insert(REQUEST_ID, id.clone());
         // A route that asked the model has said which one it was.
         if !headers.contains_key(MODEL_VERSION) {
             headers.insert(MODEL_VERSION, state.served().version.clone());
         }
         headers::add(headers, is_tls);
     };
-    let status = match &mut outcome {
+    match &mut outcome {
         Ok(response) => {
-            mark(response.headers_mut());
-            response.status()
+            mark(response.headers_mut(), &id);
+            answered(response.headers(), response.status(), &id);
         }
         Err(error) => {
             let mut response = error.error_response();
-            mark(response.headers_mut());
-            let status = response.status();
+            mark(response.headers_mut(), &id);
+            answered(response.headers(), response.status(), &id);
             let cause = error.to_string();
             *error = InternalError::from_response(cause, response).into();
-            status
         }
-    };
-    state.metrics.answered(series, status, start.elapsed());
+    }
     outcome
+}
+
+/// One line for a request: what failed here is an error, what the caller did wrong is said at info, the
+/// rest at debug. Never a value of a transaction, nor the path, which may hold anything.
+fn log(
+    series: Series,
+    status: StatusCode,
+    id: &HeaderValue,
+    trace: Option<TraceId>,
+    version: Option<&HeaderValue>,
+    took: Duration,
+) {
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                target: "fraud_api::request",
+                $level,
+                request_id = id.to_str().unwrap_or_default(),
+                trace_id = trace.map(tracing::field::display),
+                method = series.method(),
+                endpoint = series.endpoint(),
+                status = status.as_u16(),
+                micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                model_version = version.and_then(|version| version.to_str().ok()),
+                "answered"
+            )
+        };
+    }
+    if status.is_server_error() {
+        line!(Level::ERROR);
+    } else if status.is_client_error() {
+        line!(Level::INFO);
+    } else {
+        line!(Level::DEBUG);
+    }
 }
 
 /// The caller's name for the request if it is printable and not too long, else 32 random hexadecimal

@@ -75,7 +75,7 @@ pub(crate) fn document(state: &State) -> serde_json::Result<OpenApi> {
                         content.example =
                             Some(serde_json::to_value(model::Card::of(&state.served()))?);
                     }
-                    metrics::PATH => content.example = Some(state.metrics.render().into()),
+                    metrics::PATH => content.example = Some(state.render().into()),
                     health::PATH => content.example = Some(json!({"status": "ok"})),
                     health::LIVE => content.example = Some(json!({"status": "live"})),
                     health::READY => content.example = Some(json!({"status": "ready"})),

@@ -43,6 +43,8 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    pub(crate) const ALL: [Self; 3] = [Self::Loaded, Self::Unchanged, Self::Failed];
+
     /// Value of the label `outcome`.
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -94,8 +96,10 @@ async fn reload(config: &Config, state: &State) {
             let model = &served.model;
             let (name, version) = (&model.name, &model.version);
             let threshold = model.artifact.threshold;
-            let (digest, source) = (&served.digest, &model.source);
-            tracing::info!(name, version, digest, %threshold, source, "another model answers now");
+            let (digest, source, checked) = (&served.digest, &model.source, served.checked);
+            tracing::info!(
+                name, version, digest, %threshold, source, checked, "another model answers now"
+            );
             state.serve(served);
             Outcome::Loaded
         }

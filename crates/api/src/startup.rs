@@ -22,9 +22,9 @@ use crate::routes::{self, docs::Documents};
 use crate::security::body::BodyLimits;
 use crate::security::{self, Security};
 use crate::state::{Served, State};
+use crate::traces::Traces;
 
-/// How often recorded latencies are folded into their buckets. Each waits in memory as a sample
-/// until then, about 2 MiB a second at 80,000 requests a second.
+/// How often what callers leave behind is looked through.
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// How long captured rows may take to be written at the stop, when the disk fails.
@@ -43,6 +43,7 @@ pub struct Application {
     /// Of captured rows.
     writer: Option<capture::Writer>,
     reload_keys: JoinHandle<()>,
+    state: web::Data<State>,
 }
 
 impl Application {
@@ -67,9 +68,10 @@ impl Application {
         security::connections::raise_open_files();
         let tls = security::tls::config(&config.security)?;
         let security = Security::new(&config.security)?;
-        let metrics = Metrics::new()?;
+        let metrics = Metrics::new();
         let (capture, writer) = capture::start(&config.capture, &metrics)?.unzip();
-        let state = State::new(served, metrics, security).with_capture(capture);
+        let traces = Traces::start(&config.traces)?;
+        let state = State::new(served, metrics, security).with_capture(capture).with_traces(traces);
         let state = web::Data::new(state);
         reload::start_shadow(&config, &state).await;
         let shared = state.clone();
@@ -108,26 +110,31 @@ impl Application {
         let admin = security::admin::bind(&config, &state)?;
         let address = *server.addrs().first().context("no address was bound")?;
         let served = state.served();
-        let Served { model: Model { artifact, called, name, version, source, .. }, digest, .. } =
-            &**served;
+        let Served {
+            model: Model { artifact, called, name, version, source, .. },
+            digest,
+            checked,
+            ..
+        } = &**served;
         let threshold = artifact.threshold;
         tracing::info!(
-            %address, model = called, name, version, digest, %threshold, source,
+            %address, model = called, name, version, digest, %threshold, source, checked,
             tls = is_tls, "serving"
         );
 
         let watched = state.clone();
         let reload_keys = rt::spawn(security::reload_at_hangup(state.clone()));
+        let swept = state.clone();
         let upkeep = rt::spawn(async move {
             for second in 0_u32.. {
                 rt::time::sleep(UPKEEP).await;
-                state.metrics.upkeep();
-                state.security.upkeep(second);
+                swept.security.upkeep(second);
             }
         });
         let reloads = reload::watch(config, watched).context("cannot listen to SIGHUP")?;
         let port = address.port();
-        Ok(Self { server: server.run(), port, admin, upkeep, reloads, writer, reload_keys })
+        let server = server.run();
+        Ok(Self { server, port, admin, upkeep, reloads, writer, reload_keys, state })
     }
 
     /// The port that was bound: the configured one, or the one that the system chose for 0.
@@ -168,6 +175,10 @@ impl Application {
                 .await
                 .context("the captured rows were not written")?;
         }
+        let state = self.state;
+        rt::task::spawn_blocking(move || state.traces.iter().for_each(Traces::finish))
+            .await
+            .context("the last spans were not exported")?;
         outcome.context("the server failed")?;
         tracing::info!("stopped");
         Ok(())

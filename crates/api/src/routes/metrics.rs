@@ -18,5 +18,5 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
                description = "Prometheus text exposition, format 0.0.4"))
 )]
 pub(crate) async fn metrics(state: web::Data<State>) -> HttpResponse {
-    HttpResponse::Ok().content_type(CONTENT_TYPE).body(state.metrics.render())
+    HttpResponse::Ok().content_type(CONTENT_TYPE).body(state.render())
 }

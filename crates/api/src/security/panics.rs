@@ -58,13 +58,14 @@ mod tests {
     use actix_web::http::StatusCode;
 
     use super::*;
+    use crate::state::Served;
 
     #[actix_web::test]
     async fn a_panic_is_a_500_that_tells_nothing_and_is_counted() {
-        let metrics = Metrics::new().unwrap();
+        let metrics = Metrics::new();
         let id = HeaderValue::from_static("a");
         let answer = async {
-            assert!(metrics.render().is_empty(), "a secret");
+            assert!(metrics.render(&Served::for_tests(), None).is_empty(), "a secret");
             Err(Panicked.into())
         };
         let error = caught::<BoxBody>(&metrics, &id, answer).await.unwrap_err();
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = response.into_body().try_into_bytes().unwrap();
         assert_eq!(body, r#"{"detail":"Internal Server Error"}"#);
-        assert!(metrics.render().contains("http_panics_total 1\n"));
+        let text = metrics.render(&Served::for_tests(), None);
+        assert!(text.contains("http_panics_total 1\n"), "{text}");
     }
 }

@@ -87,6 +87,8 @@ pub(crate) fn config(model: &Path) -> Config {
         batch: fraud_api::config::BatchArgs::default(),
         capture: CaptureArgs::default(),
         log: "info".to_owned(),
+        log_format: fraud_api::telemetry::LogFormat::Text,
+        traces: fraud_api::TraceArgs::default(),
         security: SecurityArgs::default(),
     }
 }

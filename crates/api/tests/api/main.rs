@@ -5,6 +5,7 @@ mod capture;
 mod health;
 mod helpers;
 mod metrics;
+mod observability;
 mod pages;
 mod predict;
 mod registry;
