@@ -14,7 +14,8 @@
 //! | `capture` | what was scored, as Parquet files for drift detection |
 //! | `metrics` | what Prometheus reads; `histogram`, `process` and `exposition` are parts of that |
 //! | `traces`, `trace_context` | spans for a collector, the caller's trace |
-//! | `security` | keys, rates, limits, headers, panics, TLS |
+//! | `server` | the HTTP server: workers, connections, TLS |
+//! | `security` | keys, rates, limits, headers, panics, slow callers, TLS |
 //! | `openapi`, `reference` | the `OpenAPI` document, and the same as a page |
 //! | `examples` | transactions to try the service with, made from the model |
 //! | `state` | what all requests share: the model that answers, the metrics |
@@ -38,6 +39,7 @@ mod reload;
 mod request;
 mod routes;
 mod security;
+mod server;
 pub mod startup;
 mod state;
 pub mod telemetry;

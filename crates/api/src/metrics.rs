@@ -27,6 +27,7 @@ const RELOADS: &str = "model_reloads_total";
 const SHADOW: &str = "shadow_agreement_total";
 const SHADOW_DIFFERENCE: &str = "shadow_score_difference";
 const PANICS: &str = "http_panics_total";
+const SLOW: &str = "http_slow_connections_total";
 
 /// Upper bounds of the latency buckets in seconds, 50 µs to 1 s.
 const LATENCIES: [f64; 14] = [
@@ -136,6 +137,7 @@ impl Metrics {
             describe_counter!(ERRORS, "Requests that were refused or failed, by class.");
             describe_counter!(PREDICTIONS, "Predictions made: 0 legitimate, 1 fraud.");
             describe_counter!(PANICS, "Requests whose handler panicked.");
+            describe_counter!(SLOW, "Connections that were cut since the caller took too long.");
             describe_counter!(RELOADS, "Looks for another model, by how they ended.");
             describe_counter!(SHADOW, "Decisions of the model in the shadow, by agreement.");
             for outcome in Outcome::ALL {
@@ -166,6 +168,11 @@ impl Metrics {
     /// Has series registered with this application's recorder.
     pub(crate) fn register<T>(&self, register: impl FnOnce() -> T) -> T {
         with_local_recorder(&self.recorder, register)
+    }
+
+    /// Counts connections that are cut.
+    pub(crate) fn slow_connections(&self) -> Counter {
+        self.register(|| counter!(SLOW))
     }
 
     /// Counts one prediction.

@@ -39,7 +39,7 @@ pub(crate) async fn observe(
     let id = request_id(request.headers());
     let parent = TraceParent::of(request.headers());
     let span = state.traces.as_ref().map(|traces| traces.begin(series, parent));
-    let is_tls = request.app_config().secure();
+    let is_tls = state.security.is_tls();
     let mut outcome = match state.security.admit(&request) {
         Ok(()) => {
             // What the call does before it returns a future is to be caught too.

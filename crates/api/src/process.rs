@@ -8,35 +8,29 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::exposition::{Exposition, Kind};
 
+/// Units of time in `/proc/…/stat` in a second, as every Linux but that of long gone machines has it.
+const TICKS: f64 = 100.0;
+
 /// Adds what can be read; where there is no `/proc`, nothing.
 pub(crate) fn describe(text: &mut Exposition) {
-    let Some(stat) = Stat::read() else { return };
-    text.single(
-        "process_cpu_seconds_total",
-        Kind::Counter,
-        "User and system CPU time spent, in seconds.",
-        stat.cpu_seconds,
-    );
-    text.single(
-        "process_resident_memory_bytes",
-        Kind::Gauge,
-        "Resident memory, in bytes.",
-        stat.resident,
-    );
-    text.single(
-        "process_virtual_memory_bytes",
-        Kind::Gauge,
-        "Virtual memory, in bytes.",
-        stat.virtual_memory,
-    );
-    text.single("process_threads", Kind::Gauge, "Threads of the process.", stat.threads);
-    if let Some(start) = stat.start {
-        text.single(
-            "process_start_time_seconds",
-            Kind::Gauge,
-            "Start of the process, in seconds since 1970.",
-            start,
-        );
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (stat, status) = (read("/proc/self/stat"), read("/proc/self/status"));
+    if let Some(seconds) = cpu_seconds(&stat) {
+        let help = "User and system CPU time spent, in seconds.";
+        text.single("process_cpu_seconds_total", Kind::Counter, help, seconds);
+    }
+    for (name, help, field, unit) in [
+        ("process_resident_memory_bytes", "Resident memory, in bytes.", "VmRSS:", 1_024),
+        ("process_virtual_memory_bytes", "Virtual memory, in bytes.", "VmSize:", 1_024),
+        ("process_threads", "Threads of the process.", "Threads:", 1),
+    ] {
+        if let Some(value) = number(&status, field) {
+            text.single(name, Kind::Gauge, help, value * unit);
+        }
+    }
+    if let (Some(boot), Some(started)) = (number(&read("/proc/stat"), "btime "), started(&stat)) {
+        let help = "Start of the process, in seconds since 1970.";
+        text.single("process_start_time_seconds", Kind::Gauge, help, boot as f64 + started);
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         // The folder itself is open while it is read.
@@ -44,53 +38,31 @@ pub(crate) fn describe(text: &mut Exposition) {
         text.single("process_open_fds", Kind::Gauge, "Open file descriptors.", open);
     }
     if let Some(most) = getrlimit(Resource::Nofile).current {
-        text.single(
-            "process_max_fds",
-            Kind::Gauge,
-            "Most file descriptors that may be open.",
-            most,
-        );
+        let help = "Most file descriptors that may be open.";
+        text.single("process_max_fds", Kind::Gauge, help, most);
     }
 }
 
-/// Of `/proc/self/stat`; see `proc_pid_stat(5)`.
-#[derive(Debug, PartialEq)]
-struct Stat {
-    cpu_seconds: f64,
-    threads: u64,
-    virtual_memory: u64,
-    resident: u64,
-    /// Seconds since 1970.
-    start: Option<f64>,
+/// CPU time, of `/proc/self/stat`.
+fn cpu_seconds(stat: &str) -> Option<f64> {
+    Some((stat_field(stat, 14)? + stat_field(stat, 15)?) as f64 / TICKS)
 }
 
-impl Stat {
-    fn read() -> Option<Self> {
-        let boot = fs::read_to_string("/proc/stat").ok().and_then(|text| boot_time(&text));
-        Self::parse(&fs::read_to_string("/proc/self/stat").ok()?, boot)
-    }
-
-    /// The name of the program stands in parentheses and may hold anything; the fields behind it are
-    /// numbered from the third on.
-    fn parse(text: &str, boot: Option<f64>) -> Option<Self> {
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        let page = rustix::param::page_size() as u64;
-        let started = field(22)? as f64 / ticks;
-        Some(Self {
-            cpu_seconds: (field(14)? + field(15)?) as f64 / ticks,
-            threads: field(20)?,
-            virtual_memory: field(23)?,
-            resident: field(24)? * page,
-            start: boot.map(|boot| boot + started),
-        })
-    }
+/// Seconds from the boot to the start, of `/proc/self/stat`.
+fn started(stat: &str) -> Option<f64> {
+    Some(stat_field(stat, 22)? as f64 / TICKS)
 }
 
-/// Seconds since 1970, of `/proc/stat`.
-fn boot_time(text: &str) -> Option<f64> {
-    text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+/// A field by its number in `proc_pid_stat(5)`. The name of the program stands in parentheses and may
+/// hold anything; the fields behind it begin with the third.
+fn stat_field(stat: &str, number: usize) -> Option<u64> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(number - 3)?.parse().ok()
+}
+
+/// The number of the line that starts so.
+fn number(text: &str, start: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(start))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -99,15 +71,13 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_spaces_and_parentheses() {
-        let text =
-            "7 (a) b (c) S 1 7 7 0 -1 4194560 900 0 0 0 250 50 0 0 20 0 6 0 1234 9000000 512 99";
-        let stat = Stat::parse(text, boot_time("cpu 1\nbtime 1000\n")).unwrap();
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        assert_eq!(stat.cpu_seconds, 300.0 / ticks);
-        assert_eq!((stat.threads, stat.virtual_memory), (6, 9_000_000));
-        assert_eq!(stat.resident, 512 * rustix::param::page_size() as u64);
-        assert_eq!(stat.start, Some(1000.0 + 1234.0 / ticks));
-        assert_eq!(Stat::parse("7 (a) S 1", None), None);
+        let stat =
+            "7 (a) b (c) S 1 7 7 0 -1 4194560 900 0 0 0 250 50 0 0 20 0 6 0 1234 9000000 512";
+        assert_eq!(cpu_seconds(stat), Some(3.0));
+        assert_eq!(started(stat), Some(12.34));
+        assert_eq!(cpu_seconds("7 (a) S 1"), None);
+        assert_eq!(number("cpu 1\nbtime 1000\n", "btime "), Some(1_000));
+        assert_eq!(number("VmRSS:\t   512 kB\n", "VmRSS:"), Some(512));
     }
 
     #[test]

@@ -55,21 +55,41 @@ impl Outcome {
     }
 }
 
+/// How long the start waits for the shadow.
+const SHADOW_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Loads the shadow for the first time. One that is not there is no reason not to serve.
 pub(crate) async fn start_shadow(config: &Config, state: &State) {
-    if config.reload.shadow_model_uri.is_some() {
-        shadow(config, state, WhenOutOfReach::UseCache).await;
+    if config.reload.shadow_model_uri.is_none() {
+        return;
+    }
+    let loaded = shadow(config, state, WhenOutOfReach::UseCache);
+    if rt::time::timeout(SHADOW_PATIENCE, loaded).await.is_err() {
+        tracing::error!(
+            "no shadow: the registry did not give it within {} s; SIGHUP and --reload-interval try \
+             again",
+            SHADOW_PATIENCE.as_secs()
+        );
     }
 }
 
-/// Reloads at SIGHUP and at each interval, for as long as the service runs.
+/// Takes SIGHUP over, which ends the process else. To be called first: a signal that comes during the
+/// start is heeded after it.
 ///
 /// # Errors
 ///
-/// If SIGHUP cannot be listened to.
-pub(crate) fn watch(config: Config, state: web::Data<State>) -> std::io::Result<JoinHandle<()>> {
-    let mut hangup = unix::signal(unix::SignalKind::hangup())?;
-    Ok(rt::spawn(async move {
+/// If it cannot be listened to.
+pub(crate) fn listen() -> std::io::Result<unix::Signal> {
+    unix::signal(unix::SignalKind::hangup())
+}
+
+/// Reloads at each SIGHUP and at each interval, for as long as the service runs.
+pub(crate) fn watch(
+    config: Config,
+    state: web::Data<State>,
+    mut hangup: unix::Signal,
+) -> JoinHandle<()> {
+    rt::spawn(async move {
         let interval = config.reload.reload_interval;
         loop {
             let signalled = poll_fn(|context| hangup.poll_recv(context));
@@ -85,7 +105,7 @@ pub(crate) fn watch(config: Config, state: web::Data<State>) -> std::io::Result<
                 shadow(&config, &state, WhenOutOfReach::Fail).await;
             }
         }
-    }))
+    })
 }
 
 async fn reload(config: &Config, state: &State) {

@@ -6,10 +6,10 @@ use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_server::Server;
 use actix_web::middleware::from_fn;
 use actix_web::rt::{self, signal::unix, task::JoinHandle};
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use anyhow::Context as _;
 
 use crate::capture;
@@ -21,11 +21,15 @@ use crate::reload;
 use crate::routes::{self, docs::Documents};
 use crate::security::body::BodyLimits;
 use crate::security::{self, Security};
+use crate::server::{self, Connections};
 use crate::state::{Served, State};
 use crate::traces::Traces;
 
 /// How often what callers leave behind is looked through.
 const UPKEEP: Duration = Duration::from_secs(1);
+
+/// Bytes that HTTP may add to the longest body: its head, and the marks between chunks.
+const HTTP_ITSELF: u64 = 16 << 20;
 
 /// How long captured rows may take to be written at the stop, when the disk fails.
 const CAPTURE_LIMIT: Duration = Duration::from_secs(5);
@@ -61,6 +65,7 @@ impl Application {
     }
 
     async fn assemble(config: Config) -> anyhow::Result<Self> {
+        let hangup = reload::listen().context("cannot listen to SIGHUP")?;
         let served = Served::new(model::load(&config, WhenOutOfReach::UseCache).await?)?;
         if served.model.artifact.provenance.is_synthetic() {
             tracing::warn!("the model was trained on synthetic transactions");
@@ -79,7 +84,7 @@ impl Application {
         let batch = web::Data::new(config.batch.clone());
         let limits = BodyLimits::of(&config.security);
         let has_admin_port = config.security.admin_port.is_some();
-        let mut server = HttpServer::new(move || {
+        let application = move || {
             App::new()
                 .app_data(shared.clone())
                 .app_data(documents.clone())
@@ -90,25 +95,27 @@ impl Application {
                 .configure(|app| {
                     routes::configure(app, |path| !has_admin_port || path != routes::metrics::PATH);
                 })
-        })
-        .max_connections(config.security.max_connections.get())
-        .client_request_timeout(config.security.header_timeout())
-        .tls_handshake_timeout(config.security.header_timeout())
-        .keep_alive(config.security.keep_alive())
-        .shutdown_timeout(config.shutdown_timeout)
-        .shutdown_signal(stop_signal(state.clone(), config.shutdown_timeout));
+        };
+        let (listener, address) =
+            server::bind(&config.host, config.port).map_err(|error| refused(&config, error))?;
+        let most = limits.size.max(config.batch.bytes()) as u64 + HTTP_ITSELF;
+        let connections = Connections {
+            patience: config.security.patience(most, state.metrics.slow_connections()),
+            head: config.security.header_timeout(),
+            keep_alive: config.security.keep_alive(),
+            tls,
+        };
+        let mut builder = Server::build()
+            .max_concurrent_connections(config.security.max_connections.get())
+            .shutdown_timeout(config.shutdown_timeout)
+            .shutdown_signal(stop_signal(state.clone(), config.shutdown_timeout));
         if let Some(workers) = config.workers {
-            server = server.workers(workers.into());
+            builder = builder.workers(workers.into());
         }
-        let is_tls = tls.is_some();
-        let address = (config.host.as_str(), config.port);
-        let server = match tls {
-            Some(tls) => server.bind_rustls_0_23(address, tls),
-            None => server.bind(address),
-        }
-        .map_err(|error| refused(&config, error))?;
         let admin = security::admin::bind(&config, &state)?;
-        let address = *server.addrs().first().context("no address was bound")?;
+        let is_tls = connections.tls.is_some();
+        let server =
+            server::serve(builder, listener, connections, application).context("cannot serve")?;
         let served = state.served();
         let Served {
             model: Model { artifact, called, name, version, source, .. },
@@ -131,9 +138,8 @@ impl Application {
                 swept.security.upkeep(second);
             }
         });
-        let reloads = reload::watch(config, watched).context("cannot listen to SIGHUP")?;
+        let reloads = reload::watch(config, watched, hangup);
         let port = address.port();
-        let server = server.run();
         Ok(Self { server, port, admin, upkeep, reloads, writer, reload_keys, state })
     }
 

@@ -13,6 +13,7 @@ use crate::capture::Capture;
 use crate::exposition::{Exposition, Kind};
 use crate::metrics::Metrics;
 use crate::model::Model;
+use crate::routes::batch::UnderWay;
 use crate::routes::predict::Answer;
 use crate::security::Security;
 use crate::traces::Traces;
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) security: Security,
     /// The export of spans, if there is a collector.
     pub(crate) traces: Option<Traces>,
+    pub(crate) batches: UnderWay,
     stopping: AtomicBool,
 }
 
@@ -126,6 +128,7 @@ impl State {
             security,
             capture: None,
             traces: None,
+            batches: UnderWay::default(),
             stopping: AtomicBool::new(false),
         }
     }

@@ -100,7 +100,8 @@ impl Splitter {
                 format!("row {row} has {found} fields, expected {expected} as in the header");
             return Err(Refusal::Malformed(reason));
         }
-        sink.row(self.plain(columns).map_or_else(|| self.lax(columns), Ok))
+        let row = self.plain(columns).map_or_else(|| self.lax(columns, sink), Ok);
+        sink.row(row)
     }
 
     fn header(&self) -> Result<Columns, Refusal> {
@@ -135,7 +136,7 @@ impl Splitter {
     }
 
     /// Any other row: its fields are texts in an object, so the same rules hold, and the same reports.
-    fn lax(&self, columns: &Columns) -> Result<Transaction, Vec<u8>> {
+    fn lax(&self, columns: &Columns, sink: &impl Sink) -> Result<Transaction, Vec<u8>> {
         let object: Map<String, Value> = FEATURES
             .into_iter()
             .zip(columns.of_feature)
@@ -144,7 +145,7 @@ impl Splitter {
                 (feature.to_owned(), Value::String(text))
             })
             .collect();
-        json_row(Value::Object(object).to_string().as_bytes())
+        json_row(Value::Object(object).to_string().as_bytes(), sink)
     }
 }
 

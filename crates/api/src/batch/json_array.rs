@@ -86,7 +86,8 @@ impl Splitter {
             let row = sink.rows() + 1;
             return Err(Refusal::Malformed(format!("row {row} is empty, expected an object")));
         }
-        sink.row(json_row(text))?;
+        let row = json_row(text, sink);
+        sink.row(row)?;
         self.element.clear();
         Ok(())
     }

@@ -29,7 +29,8 @@ impl Splitter {
     fn end(&mut self, sink: &mut impl Sink) -> Result<(), Refusal> {
         let text = self.line.trim_ascii();
         if !text.is_empty() {
-            sink.row(json_row(text))?;
+            let row = json_row(text, sink);
+            sink.row(row)?;
         }
         self.line.clear();
         Ok(())

@@ -86,6 +86,11 @@ pub(crate) trait Sink {
 
     /// How many rows there were.
     fn rows(&self) -> usize;
+
+    /// Whether it has room for more to be said about rows that are refused; else the body is not written.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// Takes a body apart, in pieces of any size.
@@ -125,8 +130,12 @@ impl Splitter {
 }
 
 /// A row that is one JSON object, as a sink takes it.
-fn json_row(text: &[u8]) -> Result<Transaction, Vec<u8>> {
+fn json_row(text: &[u8], sink: &impl Sink) -> Result<Transaction, Vec<u8>> {
     request::transaction(None, text).map_err(|rejection| {
+        // A report may be thirty times as long as the row.
+        if !sink.has_room() {
+            return Vec::new();
+        }
         let body = match &rejection {
             Rejection::Unreadable => serde_json::to_vec(&crate::routes::UNREADABLE),
             Rejection::Invalid(invalid) => serde_json::to_vec(&invalid.report()),

@@ -43,7 +43,7 @@ impl Sink for Results<'_> {
         }
         self.rows.push(match row {
             Ok(transaction) => Row::Scored(self.state.score(&self.served, &transaction)),
-            Err(report) if self.reports + report.len() <= MOST_REPORTS => {
+            Err(report) if self.has_room() => {
                 self.reports += report.len();
                 Row::Refused(report.into())
             }
@@ -54,6 +54,10 @@ impl Sink for Results<'_> {
 
     fn rows(&self) -> usize {
         self.rows.len()
+    }
+
+    fn has_room(&self) -> bool {
+        self.reports < MOST_REPORTS
     }
 }
 

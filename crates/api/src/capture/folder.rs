@@ -79,8 +79,14 @@ impl Folder {
     /// Creates and removes a file.
     fn probe(&self) -> io::Result<()> {
         let probe = self.path.join(format!(".{PREFIX}probe-{}{SUFFIX}{PARTIAL}", run()));
-        drop(create_file(&probe)?);
-        fs::remove_file(&probe)
+        let file = create_file(&probe)?;
+        let removed = fs::remove_file(&probe);
+        drop(file);
+        match removed {
+            // Another service that starts has tidied up.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod gather;
 mod table;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
@@ -31,6 +31,9 @@ use table::Row;
 const CAPTURED: &str = "fraud_captured_total";
 const DROPPED: &str = "fraud_capture_dropped_total";
 const ERRORS: &str = "fraud_capture_errors_total";
+
+/// Rows after which the gathering thread is woken before its time: a batch would fill the queue.
+const WAKE_AFTER: u32 = 1_024;
 
 /// How long a stop waits for a disk that hangs, beyond the time that failing writes have.
 const GRACE: Duration = Duration::from_secs(1);
@@ -76,6 +79,8 @@ impl Default for CaptureArgs {
 /// then `fraud_captured_total` counts it.
 pub(crate) struct Capture {
     queue: SyncSender<Row>,
+    gathers: Thread,
+    offered: AtomicU32,
     /// Whether a full queue is the disk's fault.
     disk_fails: Arc<AtomicBool>,
     counts: Counts,
@@ -170,15 +175,17 @@ pub(crate) fn start(
         gather.run();
     });
     let failed = "no thread could be started to capture what is scored";
-    let threads =
-        [gathers.context(failed)?.thread().clone(), writes.context(failed)?.thread().clone()];
+    let gathers = gathers.context(failed)?.thread().clone();
+    let threads = [gathers.clone(), writes.context(failed)?.thread().clone()];
     tracing::info!(folder = %path.display(), rows = args.rows, age = args.age, "capturing");
-    Ok(Some((Capture { queue, disk_fails, counts }, Writer { stop, threads, ended })))
+    let offered = AtomicU32::new(0);
+    let capture = Capture { queue, gathers, offered, disk_fails, counts };
+    Ok(Some((capture, Writer { stop, threads, ended })))
 }
 
 impl Capture {
     /// Puts a row into the queue, or counts it as dropped when the queue is full. Never waits: the
-    /// other end only polls, so there is nobody whom a send would have to wake.
+    /// other end looks by itself, and is woken only when rows come fast.
     pub(crate) fn offer(
         &self,
         transaction: &Transaction,
@@ -194,7 +201,11 @@ impl Capture {
             scored_at: now(),
         };
         match self.queue.try_send(row) {
-            Ok(()) => {}
+            Ok(()) => {
+                if self.offered.fetch_add(1, Ordering::Relaxed) % WAKE_AFTER == WAKE_AFTER - 1 {
+                    self.gathers.unpark();
+                }
+            }
             Err(TrySendError::Full(_)) if self.disk_fails.load(Ordering::Relaxed) => {
                 self.counts.disk.increment(1);
             }

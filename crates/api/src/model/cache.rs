@@ -22,6 +22,9 @@ pub(super) struct Cache {
     folder: PathBuf,
 }
 
+/// How long a model in the cache counts as just confirmed.
+const CONFIRMED_FOR: SignedDuration = SignedDuration::from_hours(1);
+
 /// A model of an earlier start.
 #[derive(Debug)]
 pub(super) struct Cached {
@@ -81,6 +84,14 @@ impl Cached {
     ) -> Self {
         let confirmed_at = Timestamp::now();
         Self { registry, uri: uri.to_string(), origin, confirmed_at, artifact }
+    }
+
+    /// Whether it says what `now` says, and said so lately.
+    pub(super) fn still_tells(&self, now: &Self) -> bool {
+        let age = now.confirmed_at.duration_since(self.confirmed_at);
+        self.origin == now.origin
+            && self.artifact.digest() == now.artifact.digest()
+            && age < CONFIRMED_FOR
     }
 
     /// How long ago it was confirmed, for people: `26h 3m 5s`.

@@ -93,16 +93,19 @@ async fn from_registry(
 
     match fetch(uri, place, cache, cached.as_ref().ok().and_then(Option::as_ref)).await {
         Ok((origin, artifact, source)) => {
-            if let Err(damage) = cached {
+            if let Err(damage) = &cached {
                 tracing::warn!("{damage:#}; it was fetched anew");
             }
-            let cached = Cached::now(registry, uri, origin, artifact);
+            let now = Cached::now(registry, uri, origin, artifact);
+            // A look every few seconds that finds nothing new need not be written down.
+            let is_fresh = matches!(&cached, Ok(Some(before)) if before.still_tells(&now));
             if let Some(cache) = cache
-                && let Err(error) = cache.write(&cached)
+                && !is_fresh
+                && let Err(error) = cache.write(&now)
             {
                 tracing::warn!("a start without the registry will not work: {error:#}");
             }
-            Ok(model(cached, source))
+            Ok(model(now, source))
         }
         Err(Failure::Refused(error)) => bail!("cannot serve {uri}: {error}"),
         Err(Failure::OutOfReach(reason)) if when == WhenOutOfReach::Fail => {

@@ -1,5 +1,7 @@
 //! `POST /predict/batch`: many transactions at once, each answered in its place.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use clap::Args;
@@ -24,11 +26,45 @@ pub struct BatchArgs {
     /// caller can keep a thread busy.
     #[arg(long, env = "FRAUD_API_BATCH_MEBIBYTES", value_name = "MIB", default_value_t = 256)]
     pub batch_mebibytes: usize,
+
+    /// Most batches at once; one more is answered with 503 and `Retry-After`. Raise it where the machine
+    /// has memory: each may take 40 bytes a row, and 16 MiB for reports of bad rows.
+    #[arg(long, env = "FRAUD_API_BATCHES", value_name = "N", default_value_t = 32)]
+    pub batches: usize,
+}
+
+/// Batches under way.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay(AtomicUsize);
+
+/// One of them, until it is dropped.
+struct Place(web::Data<State>);
+
+impl Place {
+    fn take(state: &web::Data<State>, most: usize) -> Option<Self> {
+        // Counted first: dropped, it counts back.
+        let place = Self(state.clone());
+        let before = state.batches.0.fetch_add(1, Ordering::Relaxed);
+        (before < most).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.batches.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl BatchArgs {
+    /// Longest body in bytes.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.batch_mebibytes.saturating_mul(1 << 20)
+    }
 }
 
 impl Default for BatchArgs {
     fn default() -> Self {
-        Self { batch_rows: 100_000, batch_mebibytes: 256 }
+        Self { batch_rows: 100_000, batch_mebibytes: 256, batches: 32 }
     }
 }
 
@@ -63,12 +99,17 @@ pub(crate) async fn batch(
         let detail = "Expected application/json (an array), application/x-ndjson or text/csv";
         return HttpResponse::UnsupportedMediaType().json(Detail { detail });
     };
+    let Some(_place) = Place::take(&state, limits.batches) else {
+        return HttpResponse::ServiceUnavailable()
+            .insert_header((header::RETRY_AFTER, 1))
+            .json(Detail { detail: "Too many batches are under way" });
+    };
     // One model for the whole batch, whatever is reloaded meanwhile.
     let served = state.served_for_long();
     let version = served.version.clone();
     let mut splitter = Splitter::new(format);
     let mut results = Results::new(&state, served, limits.batch_rows);
-    let mut left = limits.batch_mebibytes << 20;
+    let mut left = limits.bytes();
     while let Some(piece) = body.next().await {
         let Ok(piece) = piece else {
             return HttpResponse::BadRequest()

@@ -14,7 +14,8 @@ use crate::state::State;
 pub(crate) const PATH: &str = "/explain";
 
 /// A probability, taken apart. `base_log_odds` and the contributions, added in the order in which they
-/// are listed, are `log_odds` to the last bit, and `fraud_probability` is 1 / (1 + e^−`log_odds`).
+/// are listed, are `log_odds` to the last bit. `fraud_probability` is that of `/predict` before rounding:
+/// 1 / (1 + e^−`log_odds`) but for the order in which it adds.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = Explanation)]
 pub(crate) struct Answer {

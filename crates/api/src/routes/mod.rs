@@ -72,18 +72,16 @@ fn transaction(
 /// `FastAPI`'s answer to a body that it cannot even decode.
 pub(crate) const UNREADABLE: Detail<'_> = Detail { detail: "There was an error parsing the body" };
 
-/// Where a slash too many hides a route, the way there, as Starlette shows it.
+/// Where a slash too many hides a route, the way there, as Starlette shows it; without the host, which
+/// a header could say wrongly.
 async fn nowhere(request: HttpRequest) -> HttpResponse {
     let path = request.match_info().as_str();
     let trimmed = path.trim_end_matches('/');
     if trimmed.len() < path.len() && ENDPOINTS.contains(&trimmed) {
-        let connection = request.connection_info();
-        let (scheme, host) = (connection.scheme(), connection.host());
         let query = request.query_string();
         let mark = if query.is_empty() { "" } else { "?" };
-        let location = format!("{scheme}://{host}{trimmed}{mark}{query}");
         return HttpResponse::TemporaryRedirect()
-            .insert_header((header::LOCATION, location))
+            .insert_header((header::LOCATION, format!("{trimmed}{mark}{query}")))
             .finish();
     }
     not_found().await

@@ -4,6 +4,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::metrics::Counter;
+
+use super::patience::Patience;
+
 /// Who may call, how often, how much, and how slowly.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Safety")]
@@ -60,8 +64,7 @@ pub struct SecurityArgs {
     pub max_connections: NonZeroUsize,
 
     /// Seconds in which the head of a connection's first request must be there, and a TLS handshake
-    /// done. Raise it for
-    /// callers on very slow networks; 0 waits for ever.
+    /// done. Raise it for callers on very slow networks; 0 leaves it to --min-rate.
     #[arg(long, env = "FRAUD_API_HEADER_TIMEOUT", value_name = "SECONDS",
           default_value_t = HEADER_TIMEOUT)]
     pub header_timeout: u32,
@@ -71,6 +74,12 @@ pub struct SecurityArgs {
     #[arg(long, env = "FRAUD_API_BODY_TIMEOUT", value_name = "SECONDS",
           default_value_t = BODY_TIMEOUT)]
     pub body_timeout: NonZeroU32,
+
+    /// Bytes a second that have to pass, in either direction, once a request or an answer has taken as
+    /// long as --header-timeout and --body-timeout together. Who is slower is cut off. Lower it for large
+    /// batches over slow lines.
+    #[arg(long, env = "FRAUD_API_MIN_RATE", value_name = "BYTES", default_value_t = MIN_RATE)]
+    pub min_rate: NonZeroU32,
 
     /// Seconds that a connection may wait for its next request. Keep it above the idle timeout of a
     /// load balancer in front (60 s in AWS); 0 closes after every answer.
@@ -92,10 +101,19 @@ const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(25_000).unwrap();
 const HEADER_TIMEOUT: u32 = 5;
 const BODY_TIMEOUT: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const KEEP_ALIVE: u32 = 75;
+const MIN_RATE: NonZeroU32 = NonZeroU32::new(32 * 1024).unwrap();
 
 impl SecurityArgs {
     pub(crate) fn header_timeout(&self) -> Duration {
         Duration::from_secs(self.header_timeout.into())
+    }
+
+    /// How long callers may take in all, for requests of up to `most` bytes.
+    pub(crate) fn patience(&self, most: u64, cut: Counter) -> Patience {
+        let grace = u64::from(self.header_timeout) + u64::from(self.body_timeout.get());
+        let grace = Duration::from_secs(grace);
+        let silence = self.keep_alive() + grace;
+        Patience { grace, rate: self.min_rate.get(), silence, most, cut }
     }
 
     pub(crate) fn keep_alive(&self) -> Duration {
@@ -118,6 +136,7 @@ impl Default for SecurityArgs {
             header_timeout: HEADER_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
             keep_alive: KEEP_ALIVE,
+            min_rate: MIN_RATE,
             tls_cert: None,
             tls_key: None,
         }

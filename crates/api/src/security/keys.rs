@@ -1,11 +1,14 @@
 //! Keys of callers: known by their SHA-256 only, compared in constant time, several at once.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use anyhow::{Context as _, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
@@ -103,13 +106,21 @@ impl Keys {
     }
 }
 
-/// The key of `Authorization: Bearer KEY`, else that of `X-Api-Key: KEY`.
-fn shown(headers: &HeaderMap) -> Option<&[u8]> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
-        let (scheme, key) = value.as_bytes().split_at_checked(b"Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| key.trim_ascii())
-    });
-    let key = bearer.or_else(|| headers.get(API_KEY).map(|value| value.as_bytes().trim_ascii()))?;
+/// The key of `Authorization: Bearer KEY`, else that of `X-Api-Key: KEY`. Browsers ask people for a name
+/// and a password and send `Authorization: Basic …`: there the password is the key.
+fn shown(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
+    let of_scheme = |scheme: &str| {
+        let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+        let (given, rest) = value.split_at_checked(scheme.len())?;
+        given.eq_ignore_ascii_case(scheme.as_bytes()).then(|| rest.trim_ascii())
+    };
+    let of_basic = || {
+        let pair = BASE64.decode(of_scheme("Basic ")?).ok()?;
+        let colon = pair.iter().position(|byte| *byte == b':')?;
+        Some(Cow::Owned(pair[colon + 1..].to_vec()))
+    };
+    let of_header = || headers.get(API_KEY).map(|value| value.as_bytes().trim_ascii().into());
+    let key = of_scheme("Bearer ").map(Cow::Borrowed).or_else(of_header).or_else(of_basic)?;
     (!key.is_empty()).then_some(key)
 }
 

@@ -7,6 +7,7 @@
 //! | `rate_limit` | requests a second |
 //! | `body` | bodies within a size and a time |
 //! | `connections` | how many files may be open |
+//! | `patience` | how long a caller may take, in either direction |
 //! | `headers` | headers for browsers |
 //! | `panics` | a panic is a 500 |
 //! | `tls` | HTTPS |
@@ -19,6 +20,7 @@ pub(crate) mod connections;
 pub(crate) mod headers;
 mod keys;
 pub(crate) mod panics;
+pub(crate) mod patience;
 mod rate_limit;
 pub(crate) mod tls;
 
@@ -60,6 +62,11 @@ impl Security {
         Ok(Self { keys, rates: RateLimit::of(args), args: args.clone() })
     }
 
+    /// Whether callers come over HTTPS.
+    pub(crate) const fn is_tls(&self) -> bool {
+        self.args.tls_cert.is_some()
+    }
+
     /// Lets a request in.
     ///
     /// # Errors
@@ -81,8 +88,10 @@ impl Security {
         let caller = match &self.keys {
             Some(keys) => {
                 let keys = keys.load();
-                let name = keys.name(request.headers()).map_err(unauthorized)?;
-                Some(Caller::Named(name.clone()))
+                match keys.name(request.headers()) {
+                    Ok(name) => Some(Caller::Named(name.clone())),
+                    Err(refused) => return Err(self.stranger(request, refused)),
+                }
             }
             None => Caller::by_address(request, self.args.trust_forwarded_for),
         };
@@ -91,6 +100,19 @@ impl Security {
                 rates.count(&caller).map_err(too_many_requests)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The answer to a caller whose key is missing or unknown. Trying keys is limited as requests are,
+    /// by address.
+    fn stranger(&self, request: &ServiceRequest, refused: Refused) -> HttpResponse {
+        let address = Caller::by_address(request, self.args.trust_forwarded_for);
+        match (&self.rates, address) {
+            (Some(rates), Some(address)) => match rates.count(&address) {
+                Ok(()) => unauthorized(request, refused),
+                Err(seconds) => too_many_requests(seconds),
+            },
+            _ => unauthorized(request, refused),
         }
     }
 
@@ -138,13 +160,17 @@ pub(crate) async fn reload_at_hangup(state: web::Data<State>) {
     }
 }
 
-fn unauthorized(refused: Refused) -> HttpResponse {
+fn unauthorized(request: &ServiceRequest, refused: Refused) -> HttpResponse {
     let detail = match refused {
         Refused::Missing => "A key is needed: Authorization: Bearer KEY, or X-Api-Key: KEY",
         Refused::Unknown => "The key is not known",
     };
+    // A browser asks its user then; the key is the password.
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
+    let challenge = if is_browser { "Basic realm=\"fraud-api\"" } else { "Bearer" };
     HttpResponse::Unauthorized()
-        .insert_header((header::WWW_AUTHENTICATE, "Bearer"))
+        .insert_header((header::WWW_AUTHENTICATE, challenge))
         .json(Detail { detail })
 }
 

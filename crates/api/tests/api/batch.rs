@@ -121,7 +121,7 @@ async fn a_hundred_thousand_rows_come_back() {
 #[actix_web::test]
 async fn what_is_no_batch_is_refused_as_a_whole() {
     let directory = model_directory(&amount_model());
-    let batch = BatchArgs { batch_rows: 3, batch_mebibytes: 1 };
+    let batch = BatchArgs { batch_rows: 3, batch_mebibytes: 1, ..BatchArgs::default() };
     let app = TestApp::with(Config { batch, ..config(directory.path()) }).await;
     let good = example_with("Amount", json!(1)).to_string();
     for (kind, body, status, says) in [
@@ -139,4 +139,37 @@ async fn what_is_no_batch_is_refused_as_a_whole() {
     }
     let (status, _) = post(&app, "application/json", format!("[{}]", [&*good; 3].join(","))).await;
     assert_eq!(status, 200);
+}
+
+#[actix_web::test]
+async fn more_batches_than_the_machine_is_to_take_wait_for_their_turn() {
+    let directory = model_directory(&amount_model());
+    let batch = BatchArgs { batches: 1, ..BatchArgs::default() };
+    let app = TestApp::with(Config { batch, ..config(directory.path()) }).await;
+    let url = app.address.trim_start_matches("http://").to_owned();
+    // One is under way as long as its body has not ended.
+    let mut slow = std::net::TcpStream::connect(url).unwrap();
+    let head = "POST /predict/batch HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\n[";
+    std::io::Write::write_all(&mut slow, head.as_bytes()).unwrap();
+    let good = format!("[{}]", example_with("Amount", json!(1)));
+    let mut statuses = Vec::new();
+    while statuses.len() < 200 && !statuses.contains(&503) {
+        let response =
+            app.request("POST", "/predict/batch").body(good.clone()).send().await.unwrap();
+        statuses.push(response.status().as_u16());
+        if response.status() == 503 {
+            assert_eq!(response.headers()["retry-after"], "1");
+        }
+    }
+    assert_eq!(statuses.last(), Some(&503), "{statuses:?}");
+    drop(slow);
+    for _ in 0..200 {
+        let response =
+            app.request("POST", "/predict/batch").body(good.clone()).send().await.unwrap();
+        if response.status() == 200 {
+            return;
+        }
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the place is not free again");
 }

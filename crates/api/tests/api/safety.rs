@@ -155,6 +155,79 @@ async fn slow_heads_and_bodies_are_cut() {
     assert!(answer.ends_with("{\"detail\":\"The body was not there within 1 s\"}"), "{answer}");
 }
 
+/// What actix has no timer for: a second head, chunks that nobody reads any more, a slow batch, and
+/// answers that nobody takes.
+#[actix_web::test]
+async fn whoever_keeps_a_connection_without_using_it_is_cut() {
+    let app = Guarded::spawn(SecurityArgs {
+        header_timeout: 1,
+        body_timeout: 1.try_into().unwrap(),
+        keep_alive: 1,
+        ..SecurityArgs::default()
+    })
+    .await;
+    let second_head = b"GET /health HTTP/1.1\r\nhost: t\r\n\r\nG".to_vec();
+    let answer = app.raw(second_head).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let chunks = |path: &str| {
+        format!("POST {path} HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n1\r\n[\r\n")
+    };
+    for (path, status) in [("/nope", 404), ("/health", 405), ("/predict", 408)] {
+        let answer = app.raw(chunks(path).into_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    // Its time is not limited, its pace is.
+    let answer = app.raw(chunks("/predict/batch").into_bytes()).await;
+    assert_eq!(answer, "");
+
+    let port = app.port;
+    let asked = actix_web::rt::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+        // More than all buffers on the way hold; no answer is read.
+        let request = b"GET /openapi.json HTTP/1.1\r\nhost: t\r\n\r\n".repeat(1_000);
+        (0..1_000).find_map(|_| stream.write_all(&request).err())
+    });
+    let error = asked.await.unwrap().expect("it is cut");
+    assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}");
+
+    let metrics = app.get(app.port, "/metrics").await.text().await.unwrap();
+    let cut = metrics.lines().find_map(|line| line.strip_prefix("http_slow_connections_total "));
+    // The one whose body had a length was closed with its answer.
+    assert!(cut.unwrap().parse::<u32>().unwrap() >= 5, "{cut:?}");
+}
+
+#[actix_web::test]
+async fn a_browser_is_asked_for_the_key_as_a_password() {
+    let keys = SecurityArgs { api_keys: Some(ABC.to_owned()), ..SecurityArgs::default() };
+    let app = Guarded::spawn(keys).await;
+    let url = format!("http://127.0.0.1:{}/", app.port);
+    let page = || app.client.get(&url).header("accept", "text/html,*/*");
+    let refused = page().send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()["www-authenticate"], "Basic realm=\"fraud-api\"");
+    assert_eq!(page().basic_auth("shop", Some("abd")).send().await.unwrap().status(), 401);
+    assert_eq!(page().basic_auth("anyone", Some("abc")).send().await.unwrap().status(), 200);
+}
+
+#[actix_web::test]
+async fn keys_are_not_tried_without_end() {
+    let app = Guarded::spawn(SecurityArgs {
+        api_keys: Some(ABC.to_owned()),
+        rate_limit: Some(1.try_into().unwrap()),
+        rate_burst: Some(3.try_into().unwrap()),
+        ..SecurityArgs::default()
+    })
+    .await;
+    let mut statuses = Vec::new();
+    for _ in 0..50 {
+        statuses.push(app.predict(("x-api-key", "wrong")).await.status().as_u16());
+    }
+    assert_eq!(statuses[0], 401);
+    assert!(statuses.contains(&429), "{statuses:?}");
+    assert_eq!(app.predict(("x-api-key", "abc")).await.status(), 200);
+}
+
 #[actix_web::test]
 async fn hostile_requests_are_refused_and_the_next_is_answered() {
     let app = Guarded::spawn(SecurityArgs::default()).await;
