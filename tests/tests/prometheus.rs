@@ -1,0 +1,132 @@
+//! A real Prometheus over the real service: it is scraped, the rules that are deployed are evaluated, and
+//! promtool finds nothing wrong with either.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use fraud_core::FEATURES;
+use fraud_tests::prometheus::{Prometheus, deployed};
+use fraud_tests::{Api, root, run, tool};
+use serde_json::Value;
+
+fn service() -> Api {
+    Api::start(&root().join("models/production"))
+}
+
+fn transaction() -> String {
+    let fields = FEATURES.map(|name| format!("\"{name}\": 1"));
+    format!("{{{}}}", fields.join(", "))
+}
+
+/// Some of everything that is counted.
+fn traffic(api: &Api) {
+    let body = transaction();
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    for (path, body) in [
+        ("/predict", body.as_str()),
+        ("/predict", "{}"),
+        ("/predict", "{"),
+        ("/explain", &body),
+        ("/predict/batch", &format!("[{body}, 1]")),
+        ("/nowhere", ""),
+    ] {
+        let request = agent.post(format!("{}{path}", api.url()));
+        let _ = request.content_type("application/json").send(body).unwrap();
+    }
+    for path in ["/", "/docs", "/redoc", "/openapi.json", "/model", "/health/ready"] {
+        let _ = api.get(path);
+    }
+}
+
+#[test]
+fn it_is_scraped_and_the_rules_see_it_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let api = service();
+    let address = api.url().trim_start_matches("http://");
+    let Some(prometheus) = Prometheus::start(folder.path(), address) else { return };
+    traffic(&api);
+    let targets = prometheus.wait("targets", |data| {
+        data["activeTargets"].as_array().is_some_and(|targets| {
+            !targets.is_empty() && targets.iter().all(|target| target["health"] == "up")
+        })
+    });
+    let target = &targets["activeTargets"][0];
+    assert_eq!(targets["activeTargets"].as_array().unwrap().len(), 1);
+    assert_eq!((&target["labels"]["job"], &target["lastError"]), (&"fraud-api".into(), &"".into()));
+    // What was counted is there, with its labels: no field, and no JSON.
+    let query = "query?query=http_requests_total{endpoint=\"/predict\",status=\"422\"}";
+    let query = query.replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
+    let found = prometheus.wait(&query, |data| data["result"][0]["value"][1].is_string());
+    assert_eq!(found["result"][0]["value"][1], "2", "{found}");
+    // Each rule was evaluated, without an error; none sees anything wrong.
+    let rules = prometheus.wait("rules", |data| {
+        rules(data).is_some_and(|rules| rules.iter().all(|rule| rule["health"] != "unknown"))
+    });
+    let all = rules_of(&rules);
+    assert!(all.len() > 10, "{}", all.len());
+    for rule in &all {
+        assert_eq!(rule["health"], "ok", "{rule:#}");
+        assert!(rule["type"] == "recording" || rule["state"] == "inactive", "{rule:#}");
+    }
+    assert_eq!(api.stop(), 0);
+    let rules = prometheus.wait("rules", |data| {
+        rules_of(data)
+            .iter()
+            .any(|rule| rule["name"] == "FraudApiDown" && rule["state"] != "inactive")
+    });
+    let down = rules_of(&rules).into_iter().find(|rule| rule["name"] == "FraudApiDown").unwrap();
+    assert!(down["state"] == "pending" || down["state"] == "firing", "{down:#}");
+}
+
+fn rules(data: &Value) -> Option<Vec<Value>> {
+    let groups = data["groups"].as_array()?;
+    let rules: Vec<Value> = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default())
+        .collect();
+    (!rules.is_empty()).then_some(rules)
+}
+
+fn rules_of(data: &Value) -> Vec<Value> {
+    rules(data).unwrap_or_default()
+}
+
+#[test]
+fn promtool_finds_nothing_wrong_with_the_metrics() {
+    let Some(promtool) = tool("promtool") else { return };
+    let api = service();
+    traffic(&api);
+    let text = api.get("/metrics");
+    let mut process = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert_eq!(String::from_utf8_lossy(&said), "", "{text}");
+    assert!(output.status.success());
+}
+
+#[test]
+fn promtool_finds_nothing_wrong_with_what_is_deployed() {
+    let Some(promtool) = tool("promtool") else { return };
+    let promtool = |arguments: &[&str]| run(in_deployed(&promtool).args(arguments)).ok();
+    let checked = promtool(&["check", "config", "--lint=all", "--lint-fatal", "prometheus.yml"]);
+    assert!(checked.stdout.contains("SUCCESS"), "{checked:?}");
+    let checked = promtool(&["check", "rules", "--lint=all", "--lint-fatal", "alerts.yml"]);
+    assert!(checked.stdout.contains("SUCCESS"), "{checked:?}");
+    let tested = promtool(&["test", "rules", "alerts.test.yml"]);
+    assert!(tested.stdout.contains("SUCCESS"), "{tested:?}");
+}
+
+fn in_deployed(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(deployed());
+    command
+}
