@@ -1,7 +1,7 @@
 //! Headless Chromium, driven through chromedriver.
 //!
 //! The client is ours, since those there are would change what is tested: fantoccini links a crate
-//! under the MPL, and thirtyfour switches on serde_json's `preserve_order`, which would then hold for
+//! under the MPL, and thirtyfour switches on `serde_json`'s `preserve_order`, which would then hold for
 //! every binary of a workspace build, but not for the one that ships. `WebDriver` is JSON over HTTP:
 //! <https://www.w3.org/TR/webdriver2/>.
 
@@ -57,7 +57,7 @@ impl Browser {
         std::thread::spawn(move || lines.for_each(drop));
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(120)))
+            .timeout_global(Some(Duration::from_mins(2)))
             .build()
             .into();
         let url = format!("http://127.0.0.1:{}", port.expect("chromedriver says its port"));
@@ -104,6 +104,10 @@ impl Browser {
     }
 
     /// The text of an element, as it is seen.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such element.
     #[must_use]
     pub fn text(&self, css: &str) -> String {
         let text = self.get(&format!("/element/{}/text", self.find(css)));
@@ -157,6 +161,10 @@ impl Browser {
 
     /// What the console has said since it was last asked, violations of the content security policy
     /// among them.
+    ///
+    /// # Panics
+    ///
+    /// If the browser refuses.
     #[must_use]
     pub fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({"type": "browser"}));
@@ -165,6 +173,10 @@ impl Browser {
     }
 
     /// Keeps a picture of the whole page as `target/screenshots/NAME.png`, for people.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be taken or kept.
     pub fn picture(&self, name: &str) {
         let folder = crate::target().join("screenshots");
         std::fs::create_dir_all(&folder).expect("a folder");

@@ -30,7 +30,9 @@ pub(crate) fn install() -> Vec<(String, PathBuf)> {
     for (name, package) in DEBIAN {
         match find(name) {
             Some(path) => found.push((format!("FRAUD_TEST_{}", name.to_uppercase()), path)),
-            None => eprintln!("   no {name}: install Debian's {package} for the tests that need it"),
+            None => {
+                eprintln!("   no {name}: install Debian's {package} for the tests that need it");
+            }
         }
     }
     match axe() {
