@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: the real binaries, the reference data, running services.
 
+pub mod browser;
 pub mod mlflow;
+pub mod prometheus;
 pub mod proxy;
 pub mod s3;
 
@@ -51,17 +53,58 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 
 /// The Python with scikit-learn and MLflow that `cargo xtask test` installs; `None`, and a line that
 /// says so, without it.
+///
+/// # Panics
+///
+/// Without it, where nothing may be skipped.
 #[must_use]
 pub fn python() -> Option<PathBuf> {
     let python = std::env::var_os("FRAUD_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        say("skipped: no Python with scikit-learn and MLflow; `cargo xtask test` installs one");
+        lack("Python with scikit-learn and MLflow", "`cargo xtask test` installs one");
     }
     python
 }
 
+/// A program of Debian that `cargo xtask test` installs where it may: the one that
+/// `FRAUD_TEST_<NAME>` names, or of the `PATH`; `None`, and a line that says so, without it.
+///
+/// # Panics
+///
+/// Without it, where nothing may be skipped.
+#[must_use]
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let given = std::env::var_os(format!("FRAUD_TEST_{}", name.to_uppercase())).map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = given.or_else(|| {
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| p.is_file())
+    });
+    if found.is_none() {
+        lack(name, "`cargo xtask test` installs it where it is allowed to");
+    }
+    found
+}
+
+/// Says that a test is skipped for want of something. Under `CI=true` nothing may be missing.
+fn lack(what: &str, remedy: &str) {
+    say(&format!("skipped: no {what}; {remedy}"));
+    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    assert!(!is_ci, "no {what}, and CI=true: a test must not be skipped");
+}
+
+/// Cargo's target folder: the one that this test was built into.
+///
+/// # Panics
+///
+/// If the test lies elsewhere.
+#[must_use]
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    test.ancestors().nth(3).expect("a test lies in target/PROFILE/deps").to_owned()
+}
+
 /// A line that is seen although the test passes: the test harness keeps what `eprintln!` prints.
-fn say(line: &str) {
+pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
@@ -249,6 +292,12 @@ impl Api {
             std::thread::sleep(Duration::from_millis(5));
         }
         api
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// `http://127.0.0.1:PORT`.

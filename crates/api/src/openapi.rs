@@ -1,16 +1,16 @@
 //! The `OpenAPI` document: paths and answers from the handlers and their types, the transaction from
 //! the model's features, and examples that are answers of the model itself.
 
-use fraud_core::{FEATURES, schema};
+use fraud_core::{FEATURES, ModelArtifact, schema};
 use serde_json::{Value, json};
-use utoipa::openapi::content::Content;
+use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::example::{Example as ApiExample, ExampleBuilder};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::link::Link;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{
-    AdditionalProperties, AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat,
-    SchemaType, Type,
+    AdditionalProperties, AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, Schema,
+    SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{OpenApi, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa::{Number, OpenApi as _, PartialSchema, ToSchema};
@@ -18,9 +18,12 @@ use utoipa::{Number, OpenApi as _, PartialSchema, ToSchema};
 use crate::examples::{self, Example};
 use crate::request;
 use crate::routes::{batch, explain, health, metrics, model, predict};
+use crate::security;
 use crate::state::State;
 
 const JSON: &str = "application/json";
+const LINES: &str = "application/x-ndjson";
+const CSV: &str = "text/csv";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -55,11 +58,13 @@ pub(crate) fn document(state: &State) -> serde_json::Result<OpenApi> {
     let examples = examples::of(artifact);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
-            complete(operation);
+            guarded(path, operation);
             match path.as_str() {
                 predict::PATH | explain::PATH => scoring(operation, &examples)?,
+                batch::PATH => batches(operation, artifact, &examples)?,
                 _ => {}
             }
+            complete(operation);
             if let Some(content) = content(operation, "200") {
                 match path.as_str() {
                     predict::PATH => answers(content, &examples, |example| {
@@ -82,7 +87,9 @@ pub(crate) fn document(state: &State) -> serde_json::Result<OpenApi> {
                     _ => {}
                 }
             }
-            if let Some(content) = content(operation, "503") {
+            if path == health::READY
+                && let Some(content) = content(operation, "503")
+            {
                 content.example = Some(json!({"status": "stopping"}));
             }
         }
@@ -110,6 +117,31 @@ fn content<'a>(operation: &'a mut Operation, status: &str) -> Option<&'a mut Con
     }
 }
 
+/// Adds what the flags for keys, rates and slow callers may answer on this path.
+fn guarded(path: &str, operation: &mut Operation) {
+    if !security::is_open(path) {
+        refusal(
+            operation,
+            "401",
+            "With `--api-keys`: no key, or one that is not known",
+            "A key is needed: Authorization: Bearer KEY, or X-Api-Key: KEY",
+        );
+        header(operation, "401", "WWW-Authenticate", "`Bearer`");
+        refusal(
+            operation,
+            "429",
+            "With `--rate-limit`: the caller has asked too often",
+            "Too many requests; the next is welcome in 1 s",
+        );
+        header(operation, "429", "Retry-After", "Seconds until the next is welcome");
+    }
+    // A batch that comes too slowly is cut.
+    if operation.request_body.is_some() && path != batch::PATH {
+        let slow = "The body was not there in time (`--body-timeout`)";
+        refusal(operation, "408", slow, "The body was not there within 10 s");
+    }
+}
+
 /// Adds what every operation may answer, and the headers of every answer.
 fn complete(operation: &mut Operation) {
     refusal(
@@ -118,25 +150,34 @@ fn complete(operation: &mut Operation) {
         "Another method on this path; `Allow` names the right one",
         "Method Not Allowed",
     );
+    header(operation, "405", "Allow", "The method that is right");
     let fault = "A fault of the service. The log has it under the `X-Request-Id`";
     let fault = ResponseBuilder::new().description(fault).build();
     operation.responses.responses.insert("500".to_owned(), fault.into());
-    let text = || Schema::from(ObjectBuilder::new().schema_type(Type::String).build());
-    for response in operation.responses.responses.values_mut() {
-        let RefOr::T(response) = response else { continue };
-        for (name, description) in [
-            ("X-Request-Id", "The caller's name for the request, or one made up here"),
-            ("X-Model-Version", "Version of the model that answered, or its digest"),
-        ] {
-            let header = HeaderBuilder::new().schema(Some(text())).description(Some(description));
-            response.headers.insert(name.to_owned(), header.build().into());
-        }
+    let statuses: Vec<String> = operation.responses.responses.keys().cloned().collect();
+    for status in statuses {
+        let id = "The caller's name for the request, or one made up here";
+        header(operation, &status, "X-Request-Id", id);
+        let version = "Version of the model that answered, or its digest";
+        header(operation, &status, "X-Model-Version", version);
     }
+}
+
+/// Adds a header to the answers with a status.
+fn header(operation: &mut Operation, status: &str, name: &str, description: &str) {
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
+        let header = HeaderBuilder::new().schema(Some(text())).description(Some(description));
+        response.headers.insert(name.to_owned(), header.build().into());
+    }
+}
+
+fn text() -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).into()
 }
 
 /// Adds an answer with one sentence.
 fn refusal(operation: &mut Operation, status: &str, description: &str, detail: &str) {
-    let content = utoipa::openapi::ContentBuilder::new()
+    let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Detail")))
         .example(Some(json!({ "detail": detail })))
         .build();
@@ -170,6 +211,70 @@ fn scoring(operation: &mut Operation, examples: &[Example]) -> serde_json::Resul
             .build();
         response.links.insert(other.to_owned(), link.into());
     }
+    Ok(())
+}
+
+/// Adds an example to a batch of JSON, and the two other forms of a batch, with what they are
+/// answered with.
+fn batches(
+    operation: &mut Operation,
+    artifact: &ModelArtifact,
+    examples: &[Example],
+) -> serde_json::Result<()> {
+    let (mut rows, mut results) = (Vec::new(), Vec::new());
+    let (mut lines, mut line_results) = (String::new(), String::new());
+    let mut table = FEATURES.join(",") + "\n";
+    let mut table_results = "fraud_probability,fraud_prediction,threshold_used,error\n".to_owned();
+    for example in examples {
+        let decision = artifact.decide(&example.transaction);
+        let answer = predict::Answer::of(decision, artifact.threshold);
+        rows.push(example.body());
+        results.push(serde_json::to_value(&answer)?);
+        lines += &(example.text() + "\n");
+        line_results += &(serde_json::to_string(&answer)? + "\n");
+        let values: Vec<_> = example.transaction.values().iter().map(f64::to_string).collect();
+        table += &(values.join(",") + "\n");
+        let (probability, threshold) = (answer.fraud_probability, answer.threshold_used);
+        let result = format!("{probability:?},{},{threshold:?},\n", answer.fraud_prediction);
+        table_results += &result;
+    }
+    let form = |what: &str, pattern: Option<String>, example: String| {
+        let schema =
+            ObjectBuilder::new().schema_type(Type::String).pattern(pattern).description(Some(what));
+        ContentBuilder::new().schema(Some(schema)).example(Some(example.into())).build()
+    };
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        if let Some(RefOr::T(content)) = body.content.get_mut(JSON) {
+            content.example = Some(rows.into());
+        }
+        let mut form_of_lines = form("One transaction a line, each as for `/predict`", None, lines);
+        // No text is refused as a whole, so that there is no type that could be the wrong one.
+        if let Some(RefOr::T(Schema::Object(schema))) = &mut form_of_lines.schema {
+            schema.schema_type = SchemaType::AnyValue;
+        }
+        body.content.insert(LINES.to_owned(), form_of_lines.into());
+        let what = "A header with the 30 names, then one transaction a line. Any order of columns, \
+                    others among them, and fields in quotes are taken too";
+        let pattern =
+            format!("^{}\\n(([^,\"\\r\\n]+,){{29}}[^,\"\\r\\n]+\\n)*$", FEATURES.join(","));
+        body.content.insert(CSV.to_owned(), form(what, Some(pattern), table).into());
+    }
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut("200") {
+        if let Some(RefOr::T(content)) = response.content.get_mut(JSON) {
+            let result = ["Prediction", "HTTPValidationError", "Detail"]
+                .into_iter()
+                .fold(AnyOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(name)));
+            content.schema = Some(ArrayBuilder::new().items(result).into());
+            content.example = Some(results.into());
+        }
+        let what = "One result a line: a prediction, or the detail of a refusal";
+        response.content.insert(LINES.to_owned(), form(what, None, line_results).into());
+        let what = "One result a line; `error` is the detail of a refusal, as JSON";
+        response.content.insert(CSV.to_owned(), form(what, None, table_results).into());
+    }
+    let busy = "Too many batches are under way";
+    refusal(operation, "503", "Too many batches are under way (`--batches`)", busy);
+    header(operation, "503", "Retry-After", "Seconds until the next is welcome");
     Ok(())
 }
 

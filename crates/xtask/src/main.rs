@@ -3,6 +3,7 @@
 mod bench;
 mod shell;
 mod test;
+mod tools;
 mod up;
 
 use std::process::ExitCode;

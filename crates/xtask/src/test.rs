@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::shell::{cargo, execute, heading, output_of, program, root, target};
+use crate::tools;
 
 /// Install what the tests need, then check format, lints, docs and licences, and run all tests
 #[derive(Debug, Args)]
@@ -61,6 +62,11 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
         let alone = ["clippy", "--package", "fraud-registry", "--no-default-features"];
         execute(cargo().args(alone).args(["--", "-D", "warnings"]))
     })?;
+    let mut tools = Vec::new();
+    run_step("browser, Prometheus, axe-core", || {
+        tools = tools::install();
+        Ok(())
+    })?;
     // The end-to-end tests start these binaries.
     run_step("build", || execute(cargo().args(["build", "--workspace"])))?;
     run_step("tests", || {
@@ -69,6 +75,7 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
         if let Some(python) = &python {
             tests.env("FRAUD_TEST_PYTHON", python);
         }
+        tests.envs(tools.iter().map(|(name, path)| (name, path)));
         execute(&mut tests)
     })?;
     run_step("package of core", || {

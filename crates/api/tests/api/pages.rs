@@ -231,7 +231,7 @@ async fn every_answer_that_is_described_names_its_headers() {
     }
     let refused = document["paths"]["/predict"]["post"]["responses"].as_object().unwrap();
     let statuses: Vec<&str> = refused.keys().map(String::as_str).collect();
-    assert_eq!(statuses, ["200", "400", "405", "413", "422", "500"]);
+    assert_eq!(statuses, ["200", "400", "401", "405", "408", "413", "422", "429", "500"]);
 }
 
 #[actix_web::test]
