@@ -65,6 +65,7 @@ pub mod commands;
 mod config;
 mod connect;
 pub mod diff;
+mod durable;
 mod error;
 pub mod gates;
 mod json;
@@ -78,7 +79,7 @@ mod uri;
 
 pub use config::{RunSettings, ServerConfig};
 pub use connect::{Place, connect};
-pub use error::Error;
+pub use error::{Error, Refusal};
 pub use local::LocalStore;
 pub use server::MlflowServer;
 pub use store::Store;
