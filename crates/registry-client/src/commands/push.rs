@@ -1,9 +1,8 @@
 //! `fraud-registry push`: what the local store holds, to a server.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
-
 use std::pin::pin;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -25,8 +24,8 @@ use crate::types::{Run, RunSearch};
 /// Copy runs of the local store to the server, with measures, files, models, versions and aliases
 ///
 /// What is there already stays as it is: pushed twice it is there once, and a push that was cut off
-/// goes on where it was. A run that the server refuses does not keep the others back: they are all tried,
-/// and the exit code is 2. Run ids and version numbers are given by the server, and the tag
+/// goes on where it was. A run that the server refuses does not keep the others back: it is named in the
+/// end, and the exit code is 2. Run ids and version numbers are given by the server, and the tag
 /// `fraud.local_id` says which they were here. An alias that the server has is left where it stands for
 /// another version, except that it goes from a version pushed before to a later one; champion never
 /// does, since promote decides on that.
@@ -101,50 +100,43 @@ pub async fn run(
     let mut push = Push::new(&local, &server).await?;
     push.force_aliases = args.force_aliases;
     let mut creating = push.creating();
-    let kept;
-    let (mut pushed, mut failed) = (Vec::with_capacity(runs.len()), Vec::new());
-    {
-        let mut work = pin!(async {
-            for (at, run) in runs.iter().enumerate() {
-                tracing::info!("run {} of {}: {}", at + 1, runs.len(), run.info.run_name);
-                match push.run(run).await {
-                    Ok(run) => pushed.push(run),
-                    Err(error) => {
-                        let is_over = ends_all(&error);
-                        failed.push(Failed { run, error });
-                        if is_over {
-                            return Ok(None);
-                        }
+    let mut work = pin!(async {
+        let (mut pushed, mut failed) = (Vec::with_capacity(runs.len()), Vec::new());
+        for (at, run) in runs.iter().enumerate() {
+            tracing::info!("run {} of {}: {}", at + 1, runs.len(), run.info.run_name);
+            match push.run(run).await {
+                Ok(run) => pushed.push(run),
+                Err(error) => {
+                    let is_over = ends_all(&error);
+                    failed.push(Failed { run, error });
+                    if is_over {
+                        return Err(as_error(&failed, pushed.len(), runs.len()));
                     }
                 }
             }
-            push.aliases().await.map(Some)
-        });
-        let mut stopped = pin!(stopped);
-        kept = tokio::select! {
-            done = &mut work => done,
-            code = &mut stopped => {
-                // What has begun to be created is not left behind as a run that goes on.
-                tokio::select! {
-                    _ = &mut work => {}
-                    _ = creating.wait_for(|creating| !creating) => {}
-                    () = tokio::time::sleep(PATIENCE) => {
-                        tracing::warn!("a run may show as RUNNING until the same is pushed again");
-                    }
-                }
-                return code;
-            }
-        };
-    }
-    let kept = match kept {
-        Ok(Some(kept)) => kept,
-        Ok(None) => return Err(as_error(&failed, pushed.len(), runs.len())),
-        Err(error) if failed.is_empty() => {
-            return Err(anyhow!(error).context("the runs are there, their aliases are not all set"));
         }
-        Err(error) => {
-            return Err(as_error(&failed, pushed.len(), runs.len())
-                .context(format!("aliases are not all set: {error}")));
+        let kept = push.aliases().await.map_err(|error| {
+            let what = format!("the aliases are not all set: {error}");
+            match &failed[..] {
+                [] => anyhow!("the runs are there, {what}"),
+                failed => as_error(failed, pushed.len(), runs.len()).context(what),
+            }
+        })?;
+        Ok((pushed, failed, kept))
+    });
+    let mut stopped = pin!(stopped);
+    let (pushed, failed, kept) = tokio::select! {
+        done = &mut work => done?,
+        code = &mut stopped => {
+            // What has begun to be created is not left behind as a run that goes on.
+            tokio::select! {
+                _ = &mut work => {}
+                _ = creating.wait_for(|creating| !creating) => {}
+                () = tokio::time::sleep(PATIENCE) => {
+                    tracing::warn!("a run may show as RUNNING until the same is pushed again");
+                }
+            }
+            return code;
         }
     };
 
@@ -162,9 +154,15 @@ pub async fn run(
     }
 }
 
-/// Whether no other run will fare better.
+/// Whether the other runs wait for a better time. Versions get their numbers in the order of the runs, so
+/// those after one that may arrive the next time do not go before it; those after one that is refused, or
+/// that the server fails on (500), do.
 const fn ends_all(error: &Error) -> bool {
-    matches!(error, Error::Connection { .. } | Error::Denied { .. })
+    match error {
+        Error::Denied { status, .. } => *status == 401,
+        Error::Server { status: 500, .. } => false,
+        error => error.is_unavailable(),
+    }
 }
 
 fn as_error(failed: &[Failed<'_>], done: usize, all: usize) -> anyhow::Error {
@@ -173,8 +171,12 @@ fn as_error(failed: &[Failed<'_>], done: usize, all: usize) -> anyhow::Error {
         format!("{} ({}): {error}", run.info.run_name, short(&run.info.run_id))
     };
     let list: Vec<String> = failed.iter().map(list).collect();
+    let untried = match all - done - failed.len() {
+        0 => String::new(),
+        untried => format!(", {} were not tried", thousands(untried as u64)),
+    };
     anyhow!(
-        "{of_all}; the same command goes on with {}\n  {}",
+        "{of_all}{untried}; the same command goes on with {}\n  {}",
         if failed.len() == 1 { "it".to_owned() } else { format!("these {}", failed.len()) },
         list.join("\n  ")
     )

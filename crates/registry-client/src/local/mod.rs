@@ -127,6 +127,15 @@ impl Files {
         }
     }
 
+    /// Refuses an entry without a key.
+    fn check_not_empty(&self, kind: &str, key: &str) -> Result<(), Error> {
+        if key.is_empty() {
+            let what = format!("a {kind} without a key");
+            return Err(self.invalid(what, "expected a key, not \"\""));
+        }
+        Ok(())
+    }
+
     /// Refuses entries without a key, or with one that a server refuses: it is to be pushed one day.
     fn check_keys<'a>(
         &self,
@@ -134,10 +143,7 @@ impl Files {
         keys: impl IntoIterator<Item = &'a String>,
     ) -> Result<(), Error> {
         for key in keys {
-            if key.is_empty() {
-                let what = format!("a {kind} without a key");
-                return Err(self.invalid(what, "expected a key, not \"\""));
-            }
+            self.check_not_empty(kind, key)?;
             if !names::is_key(key) {
                 let reason = "expected letters, digits, spaces and _ - . : /, and \"/\" between names \
                               none of which is empty, \".\" or \"..\", as a server does";
