@@ -101,7 +101,10 @@ mod tests {
     #[test]
     fn haste_shortens_and_never_lengthens() {
         let hurried = |config: ServerConfig| match Place::Server(Box::new(config)).in_a_hurry() {
-            Place::Server(config) => (config.retries.most, config.timeout.as_secs()),
+            Place::Server(config) => {
+                assert_eq!(config.retries.longest_asked, config.timeout);
+                (config.retries.most, config.timeout.as_secs())
+            }
             Place::Folder(_) => unreachable!(),
         };
         let config = ServerConfig::new("http://h").unwrap();
