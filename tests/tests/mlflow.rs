@@ -6,9 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use fraud_core::ModelArtifact;
-use fraud_tests::mlflow::Mlflow;
+use fraud_registry::types::{Batch, KeyValue, NewRun, RunStatus};
+use fraud_registry::{Error, LocalStore, Store as _};
+use fraud_tests::mlflow::{Mlflow, PASSWORD};
 use fraud_tests::proxy::{Fault, Proxy, Rule};
 use fraud_tests::{Api, Ran, binary, json, run, synthetic, trainer};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// A folder with data, an experiment and a registered model of one test.
@@ -299,7 +302,7 @@ fn a_local_store_is_pushed_once_however_often_the_server_fails() {
         }
         failed += 1;
         fraud_tests::check(&ran, &["goes on with it"]);
-        for run in &running(mlflow) {
+        for run in &runs_of(mlflow, "pushed") {
             assert_ne!(run["info"]["status"], "RUNNING", "{run}");
         }
     }
@@ -350,12 +353,9 @@ fn a_local_store_is_pushed_once_however_often_the_server_fails() {
     }
 }
 
-fn running(mlflow: &Mlflow) -> Vec<Value> {
-    let found = mlflow.rest(
-        "GET",
-        "2.0/mlflow/experiments/get-by-name?experiment_name=pushed",
-        &Value::Null,
-    );
+fn runs_of(mlflow: &Mlflow, experiment: &str) -> Vec<Value> {
+    let path = format!("2.0/mlflow/experiments/get-by-name?experiment_name={experiment}");
+    let found = mlflow.rest("GET", &path, &Value::Null);
     let id = &found["experiment"]["experiment_id"];
     if id.is_null() {
         return Vec::new();
@@ -363,6 +363,196 @@ fn running(mlflow: &Mlflow) -> Vec<Value> {
     let body = json!({ "experiment_ids": [id] });
     let found = mlflow.rest("POST", "2.0/mlflow/runs/search", &body);
     found["runs"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_version_is_promoted_pulled_and_served_where_one_must_log_in() {
+    let Some(mlflow) = Mlflow::shared_with_login() else { return };
+    let mut project = Project::new("behind-a-login", mlflow.environment());
+    let first = project.train("first", &[]);
+    let ran = project.registry(&["promote", "--log", "debug"]).ok();
+    assert!(ran.stdout.contains("version 1 is the first champion"), "{}", ran.stdout);
+    let call =
+        format!("POST {}/api/2.0/mlflow/registered-models/alias: 200, attempt 1,", mlflow.url());
+    assert!(ran.stderr.contains(&call), "{}", ran.stderr);
+    assert!(!ran.stderr.contains(PASSWORD) && !ran.stderr.contains("Basic"), "{}", ran.stderr);
+    let _ = project.registry(&["pull", "champion", "--output", "pulled"]).ok();
+    let digest = ModelArtifact::load(&first).unwrap().digest();
+    assert_eq!(ModelArtifact::load(project.path("pulled")).unwrap().digest(), digest);
+    let mut command = project.command("fraud-api");
+    command.args(["--model-uri", "models:/behind-a-login@champion"]);
+    let api = Api::start_with(&mut command);
+    assert!(api.log().contains(&digest) && !api.log().contains(PASSWORD), "{}", api.log());
+    assert!(api.predict(&transaction()).contains("fraud_probability"));
+    assert_eq!(api.stop(), 0);
+
+    project.environment.push(("MLFLOW_TRACKING_PASSWORD", "hidden-word".to_owned()));
+    let ran = project.registry(&["pull", "champion", "--output", "again"]);
+    fraud_tests::check(&ran, &["401", "MLFLOW_TRACKING_PASSWORD"]);
+    assert!(!ran.stderr.contains("hidden-word"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_token_is_sent_and_never_shown() {
+    let Some(mlflow) = Mlflow::shared() else { return };
+    let proxy = Proxy::start(mlflow.url(), []);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary("fraud-registry"));
+    command
+        .args(["models", "--log", "trace"])
+        .env("HOME", folder.path())
+        .env("MLFLOW_TRACKING_URI", proxy.url())
+        .env("MLFLOW_TRACKING_TOKEN", "hidden-word");
+    let ran = run(&mut command).ok();
+    assert!(!format!("{ran:?}").contains("hidden-word"), "{ran:?}");
+    let requests = proxy.requests();
+    assert!(!requests.is_empty());
+    for request in requests {
+        assert_eq!(request.header("Authorization"), Some("Bearer hidden-word"));
+    }
+}
+
+/// A local store with runs that are quickly made, and what pushes them.
+struct Runs {
+    folder: tempfile::TempDir,
+    experiment: &'static str,
+    ids: Vec<String>,
+}
+
+impl Runs {
+    fn new(experiment: &'static str, names: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut runs = Self { folder, experiment, ids: Vec::new() };
+        let store = runs.store();
+        runs.ids = block_on(async {
+            let experiment_id = store.experiment(experiment).await?.experiment_id;
+            let mut ids = Vec::new();
+            for (start, name) in (1..).zip(names) {
+                let new = NewRun {
+                    experiment_id: experiment_id.clone(),
+                    name: (*name).to_owned(),
+                    start_time: Some(start),
+                    ..NewRun::default()
+                };
+                let id = store.create_run(&new).await?.info.run_id;
+                let params = vec![KeyValue::new("name", name)];
+                store.log_batch(&id, &Batch { params, ..Batch::default() }).await?;
+                store.update_run(&id, RunStatus::Finished, Some(start + 1)).await?;
+                ids.push(id);
+            }
+            Ok(ids)
+        });
+        runs
+    }
+
+    fn store(&self) -> LocalStore {
+        LocalStore::open(self.folder.path().join("registry")).unwrap()
+    }
+
+    fn push(&self, url: &str) -> Command {
+        let mut command = Command::new(binary("fraud-registry"));
+        command
+            .args(["push", "--all", "--json"])
+            .env("FRAUD_REGISTRY", self.folder.path().join("registry"))
+            .env("MLFLOW_TRACKING_URI", url)
+            .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1");
+        command
+    }
+
+    /// What became of each run.
+    fn outcomes(&self, url: &str) -> Vec<String> {
+        let said: Value = serde_json::from_str(&run(&mut self.push(url)).ok().stdout).unwrap();
+        assert_eq!(said["failed"], json!([]));
+        let runs = said["runs"].as_array().unwrap();
+        runs.iter().map(|run| run["outcome"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Names and states of the runs on the server, by the time of their start.
+    fn there(&self, mlflow: &Mlflow) -> Vec<(String, String)> {
+        let mut runs = runs_of(mlflow, self.experiment);
+        runs.sort_by_key(|run| run["info"]["start_time"].as_i64());
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        runs.iter()
+            .map(|run| (text(&run["info"]["run_name"]), text(&run["info"]["status"])))
+            .collect()
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(work).unwrap()
+}
+
+#[test]
+fn a_run_that_is_refused_does_not_keep_the_others_back() {
+    let Some(mlflow) = Mlflow::shared() else { return };
+    let runs = Runs::new("refused", &["one", "two", "three"]);
+    let body = json!({ "error_code": "INVALID_PARAMETER_VALUE", "message": "not like this" });
+    let refuse = Fault::Answer { status: 400, headers: Vec::new(), body: body.to_string() };
+    let proxy = Proxy::start(mlflow.url(), [Rule::first("POST", "runs/log-batch", refuse)]);
+    let ran = run(&mut runs.push(&proxy.url()));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for text in ["2 of 3 runs are there", "one (", "not like this", "goes on with it"] {
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+    }
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(said["failed"][0]["local_run_id"], runs.ids[0]);
+    assert_eq!(said["runs"].as_array().unwrap().len(), 2);
+    assert_eq!(runs.outcomes(mlflow.url()), ["completed", "unchanged", "unchanged"]);
+    assert_eq!(runs.there(mlflow).len(), 3);
+
+    // What is added to a run that has ended and was pushed.
+    let file = runs.folder.path().join("notes.txt");
+    std::fs::write(&file, "later").unwrap();
+    let store = runs.store();
+    block_on(async {
+        let uri = store.run(&runs.ids[1]).await?.info.artifact_uri;
+        store.upload_artifact(&uri, "notes.txt", &file).await
+    });
+    assert_eq!(runs.outcomes(mlflow.url()), ["unchanged", "completed", "unchanged"]);
+    let there = runs_of(mlflow, "refused");
+    let two = there.iter().find(|run| run["info"]["run_name"] == "two").unwrap();
+    let uri = format!("{}/notes.txt", two["info"]["artifact_uri"].as_str().unwrap());
+    assert_eq!(mlflow.read_back(&["text", &uri]), "later");
+}
+
+#[test]
+fn a_signal_while_a_run_is_created_leaves_none_running() {
+    let Some(mlflow) = Mlflow::shared() else { return };
+    let runs = Runs::new("interrupted", &["one"]);
+    let signal = |proxy: &Proxy, path: &str, signal| {
+        let mut child = runs.push(&proxy.url()).spawn().unwrap();
+        let started = std::time::Instant::now();
+        while proxy.matching("POST", path).is_empty() {
+            assert!(started.elapsed() < Duration::from_secs(30), "no call of {path}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+        child.wait().unwrap().code()
+    };
+    let slow = |path: &str| Rule::first("POST", path, Fault::Delay(Duration::from_secs(1)));
+    let state = |status: &str| vec![("one".to_owned(), status.to_owned())];
+
+    let proxy = Proxy::start(mlflow.url(), [slow("runs/create")]);
+    assert_eq!(signal(&proxy, "runs/create", Signal::TERM), Some(143));
+    assert_eq!(runs.there(mlflow), state("FINISHED"));
+    assert!(proxy.matching("POST", "runs/log-batch").is_empty());
+    assert_eq!(runs.outcomes(mlflow.url()), ["completed"]);
+
+    // Nothing can be done against kill -9, but the next push puts it in order.
+    let runs = Runs::new("killed", &["one"]);
+    let proxy =
+        Proxy::start(mlflow.url(), [Rule::first("POST", "runs/update", Fault::status(503))]);
+    let mut child =
+        runs.push(&proxy.url()).env("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "3600").spawn().unwrap();
+    while proxy.matching("POST", "runs/update").is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(runs.there(mlflow), state("RUNNING"));
+    assert_eq!(runs.outcomes(mlflow.url()), ["completed"]);
+    assert_eq!(runs.there(mlflow), state("FINISHED"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use futures_util::FutureExt as _;
 
 use crate::commands::{
     completions, diff, models, promote, pull, push, rollback, runs, show, versions,
@@ -102,24 +103,33 @@ impl Cli {
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// Carries the command out.
+    /// Carries the command out, until `stopped` comes: then it is dropped, and with it what it had not
+    /// finished.
     ///
     /// # Errors
     ///
     /// What the command says, with what, where and what would be accepted.
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    pub async fn run(
+        self,
+        stopped: impl Future<Output = anyhow::Result<ExitCode>>,
+    ) -> anyhow::Result<ExitCode> {
         let common = &self.common;
-        match self.command {
-            Command::Runs(args) => runs::run(&args, common).await,
-            Command::Models(args) => models::run(&args, common).await,
-            Command::Versions(args) => versions::run(&args, common).await,
-            Command::Show(args) => show::run(&args, common).await,
-            Command::Pull(args) => pull::run(&args, common).await,
-            Command::Push(args) => push::run(&args, common).await,
-            Command::Diff(args) => diff::run(&args, common).await,
-            Command::Promote(args) => promote::run(&args, common).await,
-            Command::Rollback(args) => rollback::run(&args, common).await,
-            Command::Completions(args) => completions::run(&args),
+        let work = match &self.command {
+            // It has something to put in order first.
+            Command::Push(args) => return push::run(args, common, stopped).await,
+            Command::Runs(args) => runs::run(args, common).boxed_local(),
+            Command::Models(args) => models::run(args, common).boxed_local(),
+            Command::Versions(args) => versions::run(args, common).boxed_local(),
+            Command::Show(args) => show::run(args, common).boxed_local(),
+            Command::Pull(args) => pull::run(args, common).boxed_local(),
+            Command::Diff(args) => diff::run(args, common).boxed_local(),
+            Command::Promote(args) => promote::run(args, common).boxed_local(),
+            Command::Rollback(args) => rollback::run(args, common).boxed_local(),
+            Command::Completions(args) => return completions::run(args),
+        };
+        tokio::select! {
+            result = work => result,
+            stopped = stopped => stopped,
         }
     }
 }

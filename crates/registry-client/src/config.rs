@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use configparser::ini::Ini;
+use configparser::ini::{Ini, IniDefault};
 use url::Url;
 
 use crate::error::Error;
@@ -56,6 +56,8 @@ pub(crate) struct Retries {
     pub(crate) backoff_factor: f64,
     /// At most so many seconds more, at random.
     pub(crate) jitter: f64,
+    /// The longest wait that a server may ask for with `Retry-After`.
+    pub(crate) longest_asked: Duration,
 }
 
 /// A text that is not shown.
@@ -79,22 +81,31 @@ impl ServerConfig {
     ///
     /// # Errors
     ///
-    /// If `uri` is no `http://` or `https://` URL.
+    /// If `uri` is no `http://` or `https://` URL, or has a password with characters that have to be
+    /// encoded there. The message shows no user and no password.
     pub fn new(uri: &str) -> Result<Self, Error> {
-        let wrong = |found: String| Error::Setting {
+        let wrong = || Error::Setting {
             setting: "MLFLOW_TRACKING_URI".to_owned(),
-            found,
-            expected: "http://HOST:PORT or https://HOST (leave it unset for the local store)"
+            found: without_credentials(uri),
+            expected: "http://HOST:PORT or https://HOST (leave it unset for the local store); \
+                       a password in it has %23 for #, %2F for /, %3F for ? and %40 for @"
                 .to_owned(),
         };
-        let mut url = Url::parse(uri).map_err(|_| wrong(uri.to_owned()))?;
+        let mut url = Url::parse(uri).map_err(|_| wrong())?;
+        // Behind its end there is no @ but one of a password that was not encoded: its rest would be
+        // taken for a path, and shown.
+        let (_, after_scheme) = uri.split_once(':').unwrap_or_default();
+        let end = after_scheme.trim_start_matches(['/', '\\']).split_once(['/', '\\', '?', '#']);
+        if end.is_some_and(|(_, rest)| rest.contains('@')) {
+            return Err(wrong());
+        }
         let password = url.password().map(decode);
         let user = decode(url.username());
         // Neither can fail for a URL that has them.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong(url.to_string()));
+            return Err(wrong());
         }
         let credentials = match password {
             Some(password) => Credentials::Basic { user, password: Secret(password) },
@@ -105,7 +116,12 @@ impl ServerConfig {
             credentials,
             tls: Tls::System,
             timeout: Duration::from_mins(2),
-            retries: Retries { most: 7, backoff_factor: 2.0, jitter: 1.0 },
+            retries: Retries {
+                most: 7,
+                backoff_factor: 2.0,
+                jitter: 1.0,
+                longest_asked: Duration::from_mins(10),
+            },
         })
     }
 
@@ -222,15 +238,53 @@ fn stored_credentials(path: &Path) -> Result<(Option<String>, Option<String>), E
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((None, None)),
         Err(cause) => return Err(Error::File { action: "read", path: path.to_owned(), cause }),
     };
-    let mut file = Ini::new_cs();
-    // The parser's message would show a line, and that may be the password.
-    file.read(text).map_err(|_| Error::Setting {
+    // As Python's parser: # and ; begin a comment at the start of a line only.
+    let mut rules = IniDefault::default();
+    rules.case_sensitive = true;
+    rules.multiline = true;
+    rules.enable_inline_comments = false;
+    let mut file = Ini::new_from_defaults(rules);
+    let wrong = |found: &str| Error::Setting {
         setting: path.display().to_string(),
-        found: "a file that is not in INI form".to_owned(),
-        expected: "[mlflow] with mlflow_tracking_username and mlflow_tracking_password".to_owned(),
-    })?;
-    let get = |key| file.get("mlflow", key).filter(|value| !value.is_empty());
-    Ok((get("mlflow_tracking_username"), get("mlflow_tracking_password")))
+        found: found.to_owned(),
+        expected:
+            "[mlflow] with mlflow_tracking_username and mlflow_tracking_password, in which %% \
+                   stands for %"
+                .to_owned(),
+    };
+    // The parser's message would show a line, and that may be the password.
+    let sections = file.read(text).map_err(|_| wrong("a file that is not in INI form"))?;
+    // Sections by their exact names, keys in any case; what is missing may be a default of all sections.
+    let get = |key: &str| {
+        let of_section = |name: &str| {
+            let (_, value) = sections.get(name)?.iter().find(|(k, _)| k.to_lowercase() == key)?;
+            value.clone()
+        };
+        let value =
+            sections.get("mlflow").and_then(|_| of_section("mlflow").or(of_section("DEFAULT")));
+        let value = value.filter(|value| !value.is_empty());
+        value
+            .map(|value| {
+                interpolated(&value).ok_or_else(|| wrong("a file with a single % in a value"))
+            })
+            .transpose()
+    };
+    Ok((get("mlflow_tracking_username")?, get("mlflow_tracking_password")?))
+}
+
+/// A value as Python's parser gives it: `%%` is a percent sign. `None` for one that it refuses, and for
+/// the name of another value in `%(…)s`, which nobody has in this file.
+fn interpolated(value: &str) -> Option<String> {
+    let percents = value.matches("%%").count();
+    (value.matches('%').count() == 2 * percents).then(|| value.replace("%%", "%"))
+}
+
+/// A URI whose user and password are hidden, as far as there may be any.
+fn without_credentials(uri: &str) -> String {
+    let Some((before, after)) = uri.rsplit_once('@') else { return uri.to_owned() };
+    let scheme =
+        before.split_once("://").map_or(String::new(), |(scheme, _)| scheme.to_owned() + "://");
+    format!("{scheme}***@{after}")
 }
 
 fn setting(name: &str, found: String, expected: &str) -> Error {
@@ -286,7 +340,8 @@ mod tests {
     fn defaults_are_those_of_python() {
         let config = config(&[("MLFLOW_TRACKING_URI", "http://h:5000")], None).unwrap().unwrap();
         assert_eq!(config.timeout, Duration::from_mins(2));
-        assert_eq!(config.retries, Retries { most: 7, backoff_factor: 2.0, jitter: 1.0 });
+        let Retries { most, backoff_factor, jitter, .. } = config.retries;
+        assert_eq!((most, backoff_factor, jitter), (7, 2.0, 1.0));
         assert!(matches!(config.credentials, Credentials::None));
     }
 
@@ -296,7 +351,7 @@ mod tests {
         std::fs::create_dir(home.path().join(".mlflow")).unwrap();
         std::fs::write(
             home.path().join(".mlflow/credentials"),
-            "[mlflow]\nmlflow_tracking_username = Ann\nmlflow_tracking_password = p%40ss=word\n",
+            "[mlflow]\nmlflow_tracking_username = Ann\nmlflow_tracking_password = p%%40ss=word\n",
         )
         .unwrap();
         let uri = ("MLFLOW_TRACKING_URI", "http://u:v@h");
@@ -327,8 +382,73 @@ mod tests {
             None,
         );
         assert!(!format!("{all:?}").contains("hidden"), "{all:?}");
-        let wrong = ServerConfig::new("ftp://user:hidden3@h").unwrap_err();
-        assert!(!wrong.to_string().contains("hidden"), "{wrong}");
+    }
+
+    #[test]
+    fn a_uri_that_cannot_be_used_shows_no_password() {
+        for (uri, shown) in [
+            ("ftp://user:hidden@h", "ftp://***@h"),
+            ("http://user:p#hidden@h:5000", "http://***@h:5000"),
+            ("http://user:p/hidden@h", "http://***@h"),
+            ("http://user:12/hid@den@h/base", "http://***@h/base"),
+            ("http://user:12?hidden@h", "http://***@h"),
+            ("http://user:12\\hidden@h", "http://***@h"),
+            ("http:user:12#hidden@h", "***@h"),
+            ("mysql+pymysql://user:hidden@h/db", "mysql+pymysql://***@h/db"),
+            ("user:hidden@h:5000", "***@h:5000"),
+            ("h:5000", "h:5000"),
+        ] {
+            let message = ServerConfig::new(uri).unwrap_err().to_string();
+            assert!(!message.contains("hid"), "{message}");
+            assert!(message.contains(&format!("{shown:?}")), "{message}");
+        }
+        let config = ServerConfig::new("http://user:p%23%2F%40%3A@h/base").unwrap();
+        assert_eq!(config.url.as_str(), "http://h/base");
+        let Credentials::Basic { password, .. } = config.credentials else { panic!("basic") };
+        assert_eq!(password.reveal(), "p#/@:");
+    }
+
+    /// What Python's `configparser.ConfigParser` makes of the same files (Python 3.12).
+    #[test]
+    fn the_file_is_read_as_python_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credentials");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            stored_credentials(&path)
+        };
+        let both = |text: &str| {
+            let (user, password) = read(text).unwrap();
+            (user.unwrap_or_default(), password.unwrap_or_default())
+        };
+        for (text, user, password) in [
+            (
+                "[mlflow]\nmlflow_tracking_username = a;b\nmlflow_tracking_password = p#s ;w # x\n",
+                "a;b",
+                "p#s ;w # x",
+            ),
+            (
+                "# one\n[mlflow]\n; two\nMLFLOW_TRACKING_USERNAME: ann\n\
+                 Mlflow_Tracking_Password = %%20%%%%\n",
+                "ann",
+                "%20%%",
+            ),
+            (
+                "[DEFAULT]\nmlflow_tracking_username = all\n[mlflow]\nmlflow_tracking_password=p\n",
+                "all",
+                "p",
+            ),
+            ("[MLFLOW]\nmlflow_tracking_username = other\n", "", ""),
+            ("[DEFAULT]\nmlflow_tracking_username = all\n", "", ""),
+        ] {
+            assert_eq!(both(text), (user.to_owned(), password.to_owned()), "{text}");
+        }
+        for value in ["hidden%20", "%(hidden)s", "hidden%", "%%%hidden"] {
+            let text = format!("[mlflow]\nmlflow_tracking_password = {value}\n");
+            let message = read(&text).unwrap_err().to_string();
+            assert!(message.contains("%% stands for %"), "{message}");
+            assert!(!message.contains("hidden"), "{message}");
+        }
     }
 
     #[test]

@@ -44,14 +44,15 @@ impl Place {
         })
     }
 
-    /// For a program that can do without the store: a server is tried three times at most, and an
-    /// attempt gives up when 10 seconds pass without a sign of life.
+    /// For a program that can do without the store: a server is tried three times at most, an attempt
+    /// gives up when 10 seconds pass without a sign of life, and no longer pause is made between two.
     #[must_use]
     pub fn in_a_hurry(self) -> Self {
         match self {
             Self::Server(mut config) => {
                 config.retries.most = config.retries.most.min(2);
                 config.timeout = config.timeout.min(Duration::from_secs(10));
+                config.retries.longest_asked = config.timeout;
                 Self::Server(config)
             }
             folder @ Self::Folder(_) => folder,
@@ -100,7 +101,10 @@ mod tests {
     #[test]
     fn haste_shortens_and_never_lengthens() {
         let hurried = |config: ServerConfig| match Place::Server(Box::new(config)).in_a_hurry() {
-            Place::Server(config) => (config.retries.most, config.timeout.as_secs()),
+            Place::Server(config) => {
+                assert_eq!(config.retries.longest_asked, config.timeout);
+                (config.retries.most, config.timeout.as_secs())
+            }
             Place::Folder(_) => unreachable!(),
         };
         let config = ServerConfig::new("http://h").unwrap();

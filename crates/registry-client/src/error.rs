@@ -18,7 +18,7 @@ pub enum Error {
         expected: String,
     },
     /// There is no such thing in the store.
-    #[error("{what} is not in {location}{hint}")]
+    #[error("{what} is not in {location}{hint}{}", in_full(answer.as_deref()))]
     NotFound {
         /// What was asked for, for instance `model "x" version 3`.
         what: String,
@@ -26,28 +26,34 @@ pub enum Error {
         location: String,
         /// What else there is, as `; there are …`, or nothing.
         hint: String,
+        /// What a server said.
+        answer: Option<Box<Refusal>>,
     },
     /// It is there already.
-    #[error("{what} is in {location} already")]
+    #[error("{what} is in {location} already{}", in_full(answer.as_deref()))]
     AlreadyExists {
         /// What was to be created.
         what: String,
         /// Where.
         location: String,
+        /// What a server said.
+        answer: Option<Box<Refusal>>,
     },
     /// The store refuses a value.
-    #[error("{location} refuses {what}: {reason}")]
+    #[error("{location} refuses {what}: {reason}{}", in_short(answer.as_deref()))]
     Invalid {
         /// What was to be written or read.
         what: String,
         /// Where.
         location: String,
-        /// Why, and what would be accepted.
+        /// Why, and what would be accepted; of a server, its message.
         reason: String,
+        /// What a server said.
+        answer: Option<Box<Refusal>>,
     },
     /// User and password, or the token, are not accepted.
     #[error(
-        "{method} {url}: {status} {message}; check MLFLOW_TRACKING_USERNAME and \
+        "{method} {url}: {status} {error_code}: {message}; check MLFLOW_TRACKING_USERNAME and \
          MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
     )]
     Denied {
@@ -57,6 +63,8 @@ pub enum Error {
         url: String,
         /// 401 or 403.
         status: u16,
+        /// MLflow's `error_code`; the status in words if there was none.
+        error_code: String,
         /// What the server said.
         message: String,
     },
@@ -127,6 +135,34 @@ pub enum Error {
         /// What is wrong with it.
         cause: fraud_core::ArtifactError,
     },
+}
+
+/// A server's answer to a call that it refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP method.
+    pub method: &'static str,
+    /// URL without credentials.
+    pub url: String,
+    /// HTTP status.
+    pub status: u16,
+    /// MLflow's `error_code`; the status in words if there was none.
+    pub error_code: String,
+    /// MLflow's message.
+    pub message: String,
+}
+
+fn in_full(answer: Option<&Refusal>) -> String {
+    answer.map_or_else(String::new, |Refusal { method, url, error_code, message, .. }| {
+        format!(" ({method} {url}: {error_code}: {message})")
+    })
+}
+
+/// Without the message, which is the reason.
+fn in_short(answer: Option<&Refusal>) -> String {
+    answer.map_or_else(String::new, |Refusal { method, url, error_code, .. }| {
+        format!(" ({method} {url}: {error_code})")
+    })
 }
 
 fn tried(attempts: u32) -> String {

@@ -27,8 +27,8 @@
 //!
 //! # A model of the registry
 //!
-//! [`ModelUri`] reads what Python's MLflow reads (`models:/NAME@ALIAS`, `models:/NAME/3`, `runs:/…`) and
-//! [`ModelUri::resolve`] finds its files; [`Resolved::download`] fetches and checks them.
+//! [`ModelUri`] reads what Python's MLflow reads (`models:/NAME@ALIAS`, `models:/NAME/3`, `runs:/…`; its
+//! documentation names the differences) and [`ModelUri::resolve`] finds its files; [`Resolved::download`] fetches and checks them.
 //!
 //! ```no_run
 //! use fraud_registry::{ModelUri, connect};
@@ -45,10 +45,10 @@
 //! # When something goes wrong
 //!
 //! Every call fails with an [`Error`], whose text says what, where and what would be accepted, and holds
-//! no credentials. [`Error::is_unavailable`] tells a store that cannot be asked from one that refuses.
+//! no credentials. What a server said is in it, as [`Refusal`] or as fields of its own. [`Error::is_unavailable`] tells a store that cannot be asked from one that refuses.
 //! What may pass by itself (broken connections, 408, 429, 5xx) is tried again as
 //! [`ServerConfig`] says; a creation whose answer was lost is looked for before it is repeated, so it
-//! happens once. Dropping the future of a call abandons it, and the server may or may not have done it.
+//! happens once. At the level `debug`, `tracing` shows each call. Dropping the future of a call abandons it, and the server may or may not have done it.
 //!
 //! # Beyond the interface
 //!
@@ -65,6 +65,7 @@ pub mod commands;
 mod config;
 mod connect;
 pub mod diff;
+mod durable;
 mod error;
 pub mod gates;
 mod json;
@@ -78,11 +79,16 @@ mod uri;
 
 pub use config::{RunSettings, ServerConfig};
 pub use connect::{Place, connect};
-pub use error::Error;
+pub use error::{Error, Refusal};
 pub use local::LocalStore;
 pub use server::MlflowServer;
 pub use store::Store;
 pub use uri::{ModelUri, Resolved, list_recursively, load};
+
+/// The examples of the README, compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Name of the registered model, as in the Python system.
 pub const MODEL_NAME: &str = "fraud_detection_logreg";

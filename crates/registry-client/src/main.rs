@@ -22,19 +22,14 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     start_logging(&cli.common.log)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    let result = runtime.block_on(async {
-        tokio::select! {
-            result = cli.run() => result,
-            stopped = stopped() => stopped,
-        }
-    });
+    let result = runtime.block_on(cli.run(stopped()));
     // What blocks, as a slow disk, does not hold the end up.
     runtime.shutdown_background();
     result
 }
 
 /// A signal ends the program as ever (exit code 128 and its number), but not before the command at
-/// work has been dropped, and with it what it had not finished.
+/// work has put in order what it had not finished.
 async fn stopped() -> anyhow::Result<ExitCode> {
     let listen = |kind| signal(kind).context("cannot wait for signals");
     let mut interrupt = listen(SignalKind::interrupt())?;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::CHAMPION;
 use crate::artifact_path::join;
@@ -18,8 +19,8 @@ use crate::tags::{
     ROLLED_BACK_AT,
 };
 use crate::types::{
-    Batch, KeyValue, LoggedModel, LoggedModelStatus, ModelVersion, NewLoggedModel, NewModelVersion,
-    NewRun, RegisteredModel, Run, RunSearch, value_of,
+    Batch, FileInfo, KeyValue, LoggedModel, LoggedModelStatus, ModelVersion, NewLoggedModel,
+    NewModelVersion, NewRun, RegisteredModel, Run, RunSearch, value_of,
 };
 use crate::uri::list_recursively;
 
@@ -111,6 +112,8 @@ pub struct Push<'a> {
     pushed: Vec<PushedVersion>,
     /// Where files are on their way.
     folder: TempDir,
+    /// Whether a run is being created, and not said yet to have ended.
+    creating: watch::Sender<bool>,
 }
 
 impl<'a> Push<'a> {
@@ -135,7 +138,15 @@ impl<'a> Push<'a> {
             versions,
             pushed: Vec::new(),
             folder,
+            creating: watch::Sender::new(false),
         })
+    }
+
+    /// Whether a run is being created in the other store. One whose [`Push::run`] is dropped while this
+    /// is true may be left there as if it went on, until the same is pushed again.
+    #[must_use]
+    pub fn creating(&self) -> watch::Receiver<bool> {
+        self.creating.subscribe()
     }
 
     /// Copies a run. Runs are to come in the order of their start, so that versions get their numbers
@@ -158,7 +169,7 @@ impl<'a> Push<'a> {
         let models = self.models_of(run).await?;
         let versions: Vec<ModelVersion> =
             self.versions.iter().filter(|version| version.run_id == info.run_id).cloned().collect();
-        let digest = digest(run, &models, &versions);
+        let digest = digest(run, &models, &versions, &self.files_of(run, &models).await?);
         // Experiments that are deleted have runs, too.
         let experiment = self.experiments.get(&info.experiment_id).unwrap_or(&info.experiment_id);
         let experiment_id = self.to.experiment(experiment).await?.experiment_id;
@@ -320,6 +331,15 @@ impl<'a> Push<'a> {
         Ok(models)
     }
 
+    /// All files of a run and its models.
+    async fn files_of(&self, run: &Run, models: &[LoggedModel]) -> Result<Vec<FileInfo>, Error> {
+        let mut files = list_recursively(self.from, &run.info.artifact_uri, "").await?;
+        for model in models {
+            files.extend(list_recursively(self.from, &model.info.artifact_uri, "").await?);
+        }
+        Ok(files)
+    }
+
     async fn find_run(&self, experiment_id: &str, local: &str) -> Result<Option<Run>, Error> {
         let search = RunSearch {
             experiment_ids: vec![experiment_id.to_owned()],
@@ -340,10 +360,16 @@ impl<'a> Push<'a> {
             tags,
             start_time: Some(info.start_time),
         };
-        let created = self.to.create_run(&new).await?;
-        // At once: if this is cut off, no run is left that seems to go on.
-        self.end(&created, run).await?;
-        Ok(created)
+        self.creating.send_replace(true);
+        let created = async {
+            let created = self.to.create_run(&new).await?;
+            // At once: if this is cut off, no run is left that seems to go on.
+            self.end(&created, run).await?;
+            Ok(created)
+        };
+        let created = created.await;
+        self.creating.send_replace(false);
+        created
     }
 
     async fn end(&self, target: &Run, run: &Run) -> Result<(), Error> {
@@ -511,11 +537,16 @@ fn number_of(local_id: &str) -> Option<u64> {
     local_id.rsplit_once('/')?.1.parse().ok()
 }
 
-/// Tells whether something has changed since the last time. Aliases are not part of it: they are set
-/// anew each time.
-fn digest(run: &Run, models: &[LoggedModel], versions: &[ModelVersion]) -> String {
+/// Tells whether something has changed since the last time: of files, names and sizes. Aliases are not
+/// part of it: they are set anew each time.
+fn digest(
+    run: &Run,
+    models: &[LoggedModel],
+    versions: &[ModelVersion],
+    files: &[FileInfo],
+) -> String {
     let versions: Vec<_> = versions.iter().map(local_id).collect();
     // What was read from JSON can be written as JSON.
-    let text = serde_json::to_vec(&(run, models, versions)).unwrap_or_default();
+    let text = serde_json::to_vec(&(run, models, versions, files)).unwrap_or_default();
     Sha256::digest(text)[..16].iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }

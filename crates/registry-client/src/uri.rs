@@ -13,8 +13,12 @@ use crate::store::Store;
 use crate::types::{FileInfo, ModelVersion};
 
 /// A model's URI: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest`,
-/// `models:/NAME` (the latest as well), `models:/m-…` (a logged model), `runs:/RUN_ID/PATH`, or a
-/// folder, as such or as `file://…`.
+/// `models:/m-…` (a logged model), `runs:/RUN_ID/PATH`, or a folder, as such or as `file://…`.
+///
+/// They mean what they mean to Python's client, which knows one that is refused here (a stage, as in
+/// `models:/NAME/Production`: stages are deprecated), and takes `models:/NAME` for the id of a logged
+/// model in any case. Here that is one only if it looks like one, `m-` and 32 hexadecimal digits, and
+/// otherwise the latest version of that name, where Python finds nothing.
 ///
 /// ```
 /// use fraud_registry::ModelUri;
@@ -74,25 +78,35 @@ impl FromStr for ModelUri {
                     .to_owned(),
         };
         if let Some(rest) = text.strip_prefix("models:") {
-            // models:///x is the same as models:/x.
-            let rest = rest.trim_matches('/');
-            let name_of =
-                |name: &str| (!name.is_empty()).then(|| name.to_owned()).ok_or_else(wrong);
-            if let Some((name, alias)) = rest.rsplit_once('@')
-                && !alias.contains('/')
-            {
-                let alias = name_of(alias)?;
-                return Ok(Self::Alias { name: name_of(name)?, alias });
+            // models:///x is the same as models:/x, and models://x/1 names a host, and no model.
+            let slashes = rest.len() - rest.trim_start_matches('/').len();
+            let rest = &rest[slashes..];
+            if slashes == 0 || slashes == 2 {
+                return Err(wrong());
             }
-            return match rest.rsplit_once('/') {
-                Some((name, "latest")) => Ok(Self::Latest { name: name_of(name)? }),
-                Some((name, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    Ok(Self::Version { name: name_of(name)?, version: name_of(version)? })
-                }
-                Some(_) => Err(wrong()),
-                None if is_model_id(rest) => Ok(Self::LoggedModel { model_id: rest.to_owned() }),
-                None => Ok(Self::Latest { name: name_of(rest)? }),
+            // No name has a slash or is blank.
+            let name_of = |name: &str| {
+                let is_name = !name.trim().is_empty() && !name.contains('/');
+                is_name.then(|| name.to_owned()).ok_or_else(wrong)
             };
+            if let Some((name, suffix)) = rest.split_once('/') {
+                let name = name_of(name)?;
+                return match suffix {
+                    _ if suffix.eq_ignore_ascii_case("latest") => Ok(Self::Latest { name }),
+                    "" => Err(wrong()),
+                    version if version.bytes().all(|byte| byte.is_ascii_digit()) => {
+                        Ok(Self::Version { name, version: version.to_owned() })
+                    }
+                    _ => Err(wrong()),
+                };
+            }
+            if let Some((name, alias)) = rest.rsplit_once('@') {
+                return Ok(Self::Alias { name: name_of(name)?, alias: name_of(alias)? });
+            }
+            if is_model_id(rest) {
+                return Ok(Self::LoggedModel { model_id: rest.to_owned() });
+            }
+            return Ok(Self::Latest { name: name_of(rest)? });
         }
         if let Some(rest) = text.strip_prefix("runs:") {
             let (run_id, path) = rest.trim_matches('/').split_once('/').ok_or_else(wrong)?;
@@ -159,6 +173,7 @@ impl ModelUri {
                     what: format!("a version of {name:?}"),
                     location: store.location(),
                     hint: String::new(),
+                    answer: None,
                 })?
             }
             Self::LoggedModel { model_id } => {
@@ -183,6 +198,7 @@ impl ModelUri {
                     what: format!("the model {}", path.display()),
                     location: store.location(),
                     reason: "a folder is in no registry".to_owned(),
+                    answer: None,
                 });
             }
         };
@@ -209,6 +225,9 @@ impl Resolved {
         to: &Path,
     ) -> Result<ModelArtifact, Error> {
         let file = join(&self.path, MODEL_FILE);
+        // A server does not say that a file is not there, but fails, and is asked again and again.
+        let there = store.list_artifacts(&self.artifact_uri, &self.path).await?;
+        self.check_has_model(store, &there)?;
         store.download_artifact(&self.artifact_uri, &file, &to.join(MODEL_FILE)).await?;
         load(to)
     }
@@ -221,27 +240,31 @@ impl Resolved {
     /// If a file does not arrive or cannot be written, or the files are no model.
     pub async fn download(&self, store: &dyn Store, to: &Path) -> Result<ModelArtifact, Error> {
         let files = list_recursively(store, &self.artifact_uri, &self.path).await?;
-        if !files.iter().any(|file| file.path == join(&self.path, MODEL_FILE)) {
-            return Err(Error::NotFound {
-                what: format!("{MODEL_FILE} of the model at {}", self.artifact_uri),
-                location: store.location(),
-                hint: format!(
-                    "; there are {} files{}, and a model of this product has one",
-                    files.len(),
-                    if files.iter().any(|file| file.path.ends_with("MLmodel")) {
-                        " of an MLflow model"
-                    } else {
-                        ""
-                    }
-                ),
-            });
-        }
+        self.check_has_model(store, &files)?;
         for file in files {
             let below = file.path.strip_prefix(&self.path).unwrap_or(&file.path);
             let target = to.join(below.trim_start_matches('/'));
             store.download_artifact(&self.artifact_uri, &file.path, &target).await?;
         }
         load(to)
+    }
+
+    /// Whether what is there includes what makes it a model of this product.
+    fn check_has_model(&self, store: &dyn Store, there: &[FileInfo]) -> Result<(), Error> {
+        let has = |name: &str| there.iter().any(|file| file.path == join(&self.path, name));
+        if has(MODEL_FILE) {
+            return Ok(());
+        }
+        let of_mlflow = if has("MLmodel") { " of an MLflow model" } else { "" };
+        Err(Error::NotFound {
+            what: format!("{MODEL_FILE} of the model at {}", join(&self.artifact_uri, &self.path)),
+            location: store.location(),
+            hint: format!(
+                "; there are {} files{of_mlflow}, and a model of this product has one",
+                there.iter().filter(|file| !file.is_dir).count()
+            ),
+            answer: None,
+        })
     }
 }
 
@@ -293,6 +316,8 @@ mod tests {
             ("models:/a@b@c", ModelUri::Alias { name: "a@b".into(), alias: "c".into() }),
             ("models:/n/12", ModelUri::Version { name: name(), version: "12".into() }),
             ("models:/n/latest", ModelUri::Latest { name: name() }),
+            ("models:/n/LateST", ModelUri::Latest { name: name() }),
+            ("models:///n/1", ModelUri::Version { name: name(), version: "1".into() }),
             ("models:/n", ModelUri::Latest { name: name() }),
             ("models:/m-x", ModelUri::Latest { name: "m-x".into() }),
             (&format!("models:/{id}"), ModelUri::LoggedModel { model_id: id.clone() }),
@@ -302,9 +327,21 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ModelUri>().unwrap(), expected, "{text}");
         }
-        for text in
-            ["", "models:/", "models:/@c", "models:/n@", "models:/n/v1", "runs:/r", "s3://b/x"]
-        {
+        for text in [
+            "",
+            "models:/",
+            "models:/@c",
+            "models:/n@",
+            "models:/n/v1",
+            "models:/n/",
+            "models:/a/b@c",
+            "models:/a/b/1",
+            "models:n",
+            "models://n/1",
+            "models:/ /1",
+            "runs:/r",
+            "s3://b/x",
+        ] {
             let message = text.parse::<ModelUri>().unwrap_err().to_string();
             assert!(message.contains("models:/NAME@ALIAS"), "{message}");
         }

@@ -586,6 +586,26 @@ fn completions_know_the_commands() {
 }
 
 #[test]
+fn http_needs_no_certificates_and_https_says_so() {
+    let run = |uri: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_fraud-registry"))
+            .arg("runs")
+            .env_clear()
+            .envs([("SSL_CERT_FILE", "/no/such/file"), ("SSL_CERT_DIR", "/no/such/folder")])
+            .envs([("MLFLOW_TRACKING_URI", uri), ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let message = run("http://127.0.0.1:1");
+    assert!(message.contains("Connection refused"), "{message}");
+    let message = run("https://127.0.0.1:1");
+    assert!(message.contains("MLFLOW_TRACKING_SERVER_CERT_PATH is \"not set"), "{message}");
+    assert!(message.contains("certificates in PEM form"), "{message}");
+}
+
+#[test]
 fn an_empty_variable_is_not_set() {
     let registry = Registry::new();
     let output = Command::new(env!("CARGO_BIN_EXE_fraud-registry"))

@@ -19,7 +19,7 @@ use fraud_registry::{LocalStore, Store};
 use serde::{Deserialize, Serialize};
 
 /// Name of the registered model that all write to: one that needs an encoded file name.
-const MODEL: &str = "Fraud Detection/é";
+const MODEL: &str = "Fraud Detection é";
 /// Values that each batch logs.
 const VALUES: i64 = 40;
 

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Files, folder, names};
-use crate::artifact_path::{check_artifact_path, join};
+use crate::artifact_path::{check_artifact_path, check_sendable, join};
+use crate::durable;
 use crate::error::Error;
 use crate::types::FileInfo;
 
@@ -27,6 +28,7 @@ impl Files {
     pub(super) fn upload_artifact(&self, uri: &str, path: &str, from: &Path) -> Result<(), Error> {
         let root = self.artifact_root(uri)?;
         check_artifact_path(path, &self.folder.location())?;
+        check_sendable(path, &self.folder.location())?;
         let target = root.join(path);
         if target.is_dir() {
             let reason = "it is a folder there; expected the path of a file";
@@ -36,7 +38,7 @@ impl Files {
         let mut copy = self.folder.temporary()?;
         // The kernel copies: no more than a buffer of it is ever ours.
         std::io::copy(&mut source, copy.as_file_mut()).map_err(Error::file("copy", from))?;
-        let made = folder::make_folder(folder::parent(&target));
+        let made = folder::make_folder(durable::parent(&target));
         made.and_then(|()| self.folder.place(copy, target)).map_err(|error| match error {
             Error::File { cause, .. } if cause.kind() == ErrorKind::NotADirectory => self.invalid(
                 format!("the artifact path {path:?}"),
@@ -90,17 +92,9 @@ impl Files {
             return Err(self.not_found(format!("artifact {path:?} of {uri}"), hint));
         }
         let mut source = File::open(&from).map_err(Error::file("read", &from))?;
-        let folder = folder::parent(to);
-        std::fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
-        let mut copy = tempfile::Builder::new()
-            .prefix(".partial-")
-            .permissions(folder::readable_by_all())
-            .tempfile_in(folder)
-            .map_err(Error::file("write to", folder))?;
+        let mut copy = durable::beside(to).map_err(Error::file("write", to))?;
         std::io::copy(&mut source, copy.as_file_mut()).map_err(Error::file("write", to))?;
-        copy.as_file().sync_all().map_err(Error::file("write", to))?;
-        copy.persist(to).map_err(|error| Error::file("write", to)(error.error))?;
-        folder::sync_parent(to)
+        durable::place(copy, to).map_err(Error::file("write", to))
     }
 
     /// The folder that an artifact URI stands for, of a run or a logged model that is there.

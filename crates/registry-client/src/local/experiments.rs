@@ -32,7 +32,7 @@ impl Files {
         };
         if !writer.create(file(number), &experiment)? {
             let (what, location) = (format!("experiment {number}"), self.folder.location());
-            return Err(Error::AlreadyExists { what, location });
+            return Err(Error::AlreadyExists { what, location, answer: None });
         }
         Ok(experiment)
     }

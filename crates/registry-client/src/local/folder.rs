@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tempfile::NamedTempFile;
 
+use crate::durable::{self, parent, readable_by_all};
 use crate::error::Error;
 
 /// What `format.json` says.
@@ -19,6 +20,8 @@ const FORMAT_FILE: &str = "format.json";
 const LOCK: &str = ".lock";
 /// Where files are until they have their names.
 const TEMPORARY: &str = ".tmp";
+/// What a fresh volume holds.
+const LOST_AND_FOUND: &str = "lost+found";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Format {
@@ -125,9 +128,7 @@ impl Folder {
     /// Gives a temporary file its name, with its content on the disk.
     pub(super) fn place(&self, file: NamedTempFile, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = self.path(path);
-        file.as_file().sync_all().map_err(Error::file("write", &path))?;
-        file.persist(&path).map_err(|error| Error::file("write", &path)(error.error))?;
-        sync_parent(&path)
+        durable::place(file, &path).map_err(Error::file("write", &path))
     }
 
     /// Whether this is a store; an error if it is a folder of something else.
@@ -145,8 +146,9 @@ impl Folder {
         if let Some(format) = self.read::<Format>(FORMAT_FILE)? {
             return known(format);
         }
-        // A first writer that was killed leaves no more than these.
-        let is_foreign = |name: &String| ![LOCK, TEMPORARY, FORMAT_FILE].contains(&name.as_str());
+        // A first writer that was killed leaves no more than these, and a file system its own folder.
+        let known_names = [LOCK, TEMPORARY, FORMAT_FILE, LOST_AND_FOUND];
+        let is_foreign = |name: &String| !known_names.contains(&name.as_str());
         let Some(found) = self.names("")?.into_iter().find(is_foreign) else { return Ok(false) };
         // Another process may have begun the store between the two looks.
         match self.read::<Format>(FORMAT_FILE)? {
@@ -231,7 +233,7 @@ impl Writer<'_> {
             .tempdir_in(self.folder.path(TEMPORARY))
             .map_err(Error::file("write", &path))?;
         let filled = fill(content.path())?;
-        sync(content.path())?;
+        durable::sync(content.path()).map_err(Error::file("write", content.path()))?;
         std::fs::rename(content.path(), &path).map_err(Error::file("write", &path))?;
         // It has its name; there is nothing left to remove.
         let _ = content.keep();
@@ -316,21 +318,6 @@ fn make_parent(path: &Path) -> Result<(), Error> {
     make_folder(parent(path))
 }
 
-/// Flushes the list of names that `path` is in, without which a rename may be lost with the power.
-pub(super) fn sync_parent(path: &Path) -> Result<(), Error> {
-    sync(parent(path))
-}
-
-fn sync(folder: &Path) -> Result<(), Error> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::file("write", folder))
-}
-
-/// Access as for any new file; temporary ones are private by default.
-pub(super) fn readable_by_all() -> Permissions {
-    Permissions::from_mode(0o666)
-}
-
-/// The folder that something is in; `.` for a bare name.
-pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn sync_parent(path: &Path) -> Result<(), Error> {
+    durable::sync_parent(path).map_err(Error::file("write", parent(path)))
 }

@@ -23,8 +23,10 @@ impl Files {
             let reason = "expected a name without / : . % and quotes, as a server does";
             return Err(self.invalid(format!("the logged model name {:?}", model.name), reason));
         }
-        self.check_keys("parameter", model.params.iter().map(|param| &param.key))?;
-        self.check_keys("tag", model.tags.iter().map(|tag| &tag.key))?;
+        // A server takes any other here.
+        for (kind, list) in [("parameter", &model.params), ("tag", &model.tags)] {
+            list.iter().try_for_each(|entry| self.check_not_empty(kind, &entry.key))?;
+        }
         self.check_experiment(&model.experiment_id)?;
         if !model.source_run_id.is_empty() {
             self.check_run(&model.source_run_id)?;

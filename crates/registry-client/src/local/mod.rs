@@ -110,7 +110,12 @@ impl LocalStore {
 
 impl Files {
     fn not_found(&self, what: impl Into<String>, hint: impl Into<String>) -> Error {
-        Error::NotFound { what: what.into(), location: self.folder.location(), hint: hint.into() }
+        Error::NotFound {
+            what: what.into(),
+            location: self.folder.location(),
+            hint: hint.into(),
+            answer: None,
+        }
     }
 
     fn invalid(&self, what: impl Into<String>, reason: impl Into<String>) -> Error {
@@ -118,17 +123,32 @@ impl Files {
             what: what.into(),
             location: self.folder.location(),
             reason: reason.into(),
+            answer: None,
         }
     }
 
-    /// Refuses entries without a name.
+    /// Refuses an entry without a key.
+    fn check_not_empty(&self, kind: &str, key: &str) -> Result<(), Error> {
+        if key.is_empty() {
+            let what = format!("a {kind} without a key");
+            return Err(self.invalid(what, "expected a key, not \"\""));
+        }
+        Ok(())
+    }
+
+    /// Refuses entries without a key, or with one that a server refuses: it is to be pushed one day.
     fn check_keys<'a>(
         &self,
         kind: &str,
         keys: impl IntoIterator<Item = &'a String>,
     ) -> Result<(), Error> {
-        if keys.into_iter().any(String::is_empty) {
-            return Err(self.invalid(format!("a {kind} without a key"), "expected a key, not \"\""));
+        for key in keys {
+            self.check_not_empty(kind, key)?;
+            if !names::is_key(key) {
+                let reason = "expected letters, digits, spaces and _ - . : /, and \"/\" between names \
+                              none of which is empty, \".\" or \"..\", as a server does";
+                return Err(self.invalid(format!("the {kind} {key:?}"), reason));
+            }
         }
         Ok(())
     }

@@ -43,6 +43,18 @@ fn push_hex(text: &mut String, before: &str, byte: u8) {
     text.push(DIGITS[usize::from(byte & 15)].into());
 }
 
+/// Whether a server takes this as the key of a metric, parameter or tag.
+pub(super) fn is_key(key: &str) -> bool {
+    let is_taken = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | ':' | '/');
+    // Python's normpath leaves it as it is.
+    key.chars().all(is_taken) && key.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// Whether a server takes this as the name of a registered model.
+pub(super) fn is_model_name(name: &str) -> bool {
+    !name.trim().is_empty() && !name.contains(['/', ':']) && !matches!(name, "." | "..")
+}
+
 /// Whether this is the id of a run: 32 lower-case hexadecimal digits.
 pub(super) fn is_run_id(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

@@ -27,8 +27,14 @@ impl Files {
             let reason = "expected a name, not \"\"";
             return Err(self.invalid("a registered model without a name", reason));
         }
+        // One that is there already was registered by an earlier version.
         if let Some(record) = self.registered(name)? {
             return Ok(record.model);
+        }
+        if !names::is_model_name(name) {
+            let reason =
+                "expected a name without / and :, not blank, \".\" or \"..\", as a server does";
+            return Err(self.invalid(format!("the registered model name {name:?}"), reason));
         }
         let writer = self.folder.writer()?;
         if let Some(record) = self.registered(name)? {

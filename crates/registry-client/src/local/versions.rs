@@ -41,7 +41,8 @@ impl Files {
         };
         if !writer.create(file(&version.name, number), &stored(&version))? {
             let what = format!("version {number} of registered model {:?}", version.name);
-            return Err(Error::AlreadyExists { what, location: self.folder.location() });
+            let location = self.folder.location();
+            return Err(Error::AlreadyExists { what, location, answer: None });
         }
         record.last_version = number;
         registered::write(&writer, &mut record)?;

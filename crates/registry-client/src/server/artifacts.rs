@@ -10,9 +10,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use super::http::{Failure, Http, connection};
+use super::http::{Failure, Http};
 use super::multipart;
-use crate::artifact_path::{check_artifact_path, join};
+use crate::artifact_path::{check_artifact_path, check_sendable, join};
+use crate::durable;
 use crate::error::Error;
 use crate::types::FileInfo;
 
@@ -38,6 +39,7 @@ impl Root {
             what: format!("artifacts at {uri:?}"),
             location: http.location(),
             reason: reason.to_owned(),
+            answer: None,
         };
         if uri.starts_with('/') {
             return Ok(Self::Folder(uri.into()));
@@ -109,39 +111,17 @@ pub(super) async fn upload(
     }
 }
 
-/// The server refuses `#`, and decodes names until nothing is left to decode: what looks encoded would
-/// be stored under another name.
-fn check_sendable(path: &str, location: &str) -> Result<(), Error> {
-    let looks_encoded = path.as_bytes().windows(3).any(|three| {
-        three[0] == b'%' && three[1].is_ascii_hexdigit() && three[2].is_ascii_hexdigit()
-    });
-    if !looks_encoded && !path.contains(['#', '\n', '\r']) {
-        return Ok(());
-    }
-    Err(Error::Invalid {
-        what: format!("the artifact path {path:?}"),
-        location: location.to_owned(),
-        reason: "an MLflow server cannot keep names with \"#\", line ends, or \"%\" before two \
-                 hexadecimal digits; expected another name"
-            .to_owned(),
-    })
-}
-
 /// One attempt to send a file.
 async fn put(http: &Http, url: &Url, file: &Path, size: u64, attempt: u32) -> Result<(), Failure> {
     let open = tokio::fs::File::open(file).await.map_err(Error::file("read", file))?;
     let body = ReaderStream::with_capacity(open, 256 << 10);
-    let response = http
+    let request = http
         .request(&Method::PUT, url)
         .header(reqwest::header::CONTENT_LENGTH, size)
         .header(reqwest::header::CONTENT_TYPE, "application/octet-stream")
         .timeout(transfer_timeout(http, size))
-        .body(Body::wrap_stream(body))
-        .send()
-        .await
-        .map_err(|error| {
-            Failure::Transient(connection(&Method::PUT, url, &error, attempt), None)
-        })?;
+        .body(Body::wrap_stream(body));
+    let response = http.exchange(request, &Method::PUT, url, attempt).await?;
     let what = format!("the artifact {}", url.path());
     http.check(response, &Method::PUT, url, &what, attempt).await?;
     Ok(())
@@ -153,21 +133,12 @@ pub(super) fn transfer_timeout(http: &Http, size: u64) -> Duration {
 }
 
 async fn copy_into(target: PathBuf, file: &Path) -> Result<(), Error> {
-    let folder = target.parent().unwrap_or(Path::new("/")).to_owned();
     let file = file.to_owned();
     blocking(move || {
-        let write = || {
-            std::fs::create_dir_all(&folder)?;
-            let mut temporary = tempfile::NamedTempFile::new_in(&folder)?;
-            std::io::copy(&mut std::fs::File::open(&file)?, &mut temporary)?;
-            temporary.as_file().sync_all()?;
-            temporary.persist(&target).map_err(|error| error.error)
-        };
-        write().map(drop).map_err(|cause| Error::File {
-            action: "write",
-            path: target.clone(),
-            cause,
-        })
+        let mut source = std::fs::File::open(&file).map_err(Error::file("read", &file))?;
+        let mut copy = durable::beside(&target).map_err(Error::file("write", &target))?;
+        std::io::copy(&mut source, copy.as_file_mut()).map_err(Error::file("write", &target))?;
+        durable::place(copy, &target).map_err(Error::file("write", &target))
     })
     .await
 }
@@ -177,11 +148,6 @@ pub(super) async fn list(
     artifact_uri: &str,
     path: &str,
 ) -> Result<Vec<FileInfo>, Error> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(default)]
-        files: Vec<FileInfo>,
-    }
     if !path.is_empty() {
         check_artifact_path(path, &http.location())?;
     }
@@ -191,9 +157,7 @@ pub(super) async fn list(
             blocking(move || list_folder(&folder)).await?
         }
         Root::Proxied { server, path: root } => {
-            let url = proxy_url(&server, PROXY, "");
-            let call = Http::call_url(Method::GET, url).query("path", &join(&root, path));
-            http.send::<Answer>(call.about("the list of artifacts")).await?.files
+            list_proxied(http, &server, &join(&root, path)).await?
         }
     };
     // A file is not a folder that holds itself.
@@ -207,6 +171,21 @@ pub(super) async fn list(
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// What is in a folder of the proxy's storage, by names.
+pub(super) async fn list_proxied(
+    http: &Http,
+    server: &Url,
+    folder: &str,
+) -> Result<Vec<FileInfo>, Error> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        files: Vec<FileInfo>,
+    }
+    let call = Http::call_url(Method::GET, proxy_url(server, PROXY, "")).query("path", folder);
+    Ok(http.send::<Answer>(call.about("the list of artifacts")).await?.files)
 }
 
 fn list_folder(folder: &Path) -> Result<Vec<FileInfo>, Error> {
@@ -249,6 +228,7 @@ pub(super) async fn download(
                     what: format!("the artifact {path:?}"),
                     location: root.display().to_string(),
                     hint: String::new(),
+                    answer: None,
                 });
             }
             copy_into(to.to_owned(), &file).await
@@ -263,27 +243,23 @@ pub(super) async fn download(
 /// One attempt to fetch a file; it gets its name when it is whole.
 async fn get(http: &Http, url: &Url, path: &str, to: &Path, attempt: u32) -> Result<(), Failure> {
     let broken = |error: &reqwest::Error| {
-        Failure::Transient(connection(&Method::GET, url, error, attempt), None)
+        Failure::Transient(http.connection(&Method::GET, url, error, attempt), None)
     };
     let waiting = |_| {
         let reason = "no answer in time (MLFLOW_HTTP_REQUEST_TIMEOUT)".to_owned();
-        let url = url.to_string();
+        let url = http.shown(url);
         Failure::Transient(
             Error::Connection { method: "GET", url, reason, attempts: attempt },
             None,
         )
     };
-    let request = http.request(&Method::GET, url).send();
-    let response = tokio::time::timeout(http.timeout(), request).await.map_err(waiting)?;
-    let response = response.map_err(|error| broken(&error))?;
+    let request = http.exchange(http.request(&Method::GET, url), &Method::GET, url, attempt);
+    let response = tokio::time::timeout(http.timeout(), request).await.map_err(waiting)??;
     let what = format!("the artifact {path:?}");
     let response = http.check(response, &Method::GET, url, &what, attempt).await?;
 
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
     let write = |cause| Error::File { action: "write", path: to.to_owned(), cause };
-    std::fs::create_dir_all(folder).map_err(write)?;
-    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
+    let temporary = durable::beside(to).map_err(write)?;
     let mut file = tokio::fs::File::from_std(temporary.reopen().map_err(write)?);
     let mut stream = response.bytes_stream();
     // The time counts anew with each piece: a large file may take as long as it takes.
@@ -293,9 +269,9 @@ async fn get(http: &Http, url: &Url, path: &str, to: &Path, attempt: u32) -> Res
         file.write_all(&piece.map_err(|error| broken(&error))?).await.map_err(write)?;
     }
     file.flush().await.map_err(write)?;
-    file.sync_all().await.map_err(write)?;
-    temporary.persist(to).map_err(|error| write(error.error))?;
-    Ok(())
+    let to = to.to_owned();
+    let place = move || durable::place(temporary, &to).map_err(Error::file("write", &to));
+    Ok(blocking(place).await?)
 }
 
 /// Runs what waits for a disk beside the runtime.

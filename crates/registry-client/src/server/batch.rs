@@ -32,6 +32,7 @@ pub(super) fn requests(batch: &Batch, location: &str) -> Result<Vec<Value>, Erro
                 what: format!("the parameter {:?}", param.key),
                 location: location.to_owned(),
                 reason: format!("it is {before:?} and {value:?}, expected one value"),
+                answer: None,
             });
         }
     }

@@ -1,8 +1,10 @@
 //! One call: its URL, its credentials, its attempts, and what went wrong.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -10,12 +12,12 @@ use serde_json::Value;
 use url::Url;
 
 use crate::config::{Credentials, Retries, ServerConfig, Tls};
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 
 /// What Python's client repeats.
 const TRANSIENT: [u16; 6] = [408, 429, 500, 502, 503, 504];
 
-/// urllib3 waits no longer either.
+/// Between two attempts; urllib3 waits no longer either.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 /// A server to call.
@@ -91,20 +93,7 @@ impl Http {
     pub(super) fn new(config: ServerConfig) -> Result<Self, Error> {
         // Fails if the program has chosen one, and then that is the one to use.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder()
-            .user_agent(concat!("fraud-registry/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.timeout);
-        client = match &config.tls {
-            Tls::System => client,
-            Tls::Insecure => client.danger_accept_invalid_certs(true),
-            Tls::Bundle(path) => client.tls_certs_only(certificates(path)?),
-        };
-        let client = client.build().map_err(|error| Error::Connection {
-            method: "GET",
-            url: config.url.to_string(),
-            reason: causes(&error),
-            attempts: 0,
-        })?;
+        let client = client(&config)?;
         let authorization = authorization(&config.credentials)?;
         Ok(Self {
             client,
@@ -179,7 +168,10 @@ impl Http {
                     return Err(error);
                 }
                 Err(Failure::Transient(error, asked)) => {
-                    let wait = asked.unwrap_or_else(|| self.retries.wait(number)).min(LONGEST_WAIT);
+                    let wait = asked.map_or_else(
+                        || self.retries.wait(number),
+                        |asked| asked.min(self.retries.longest_asked),
+                    );
                     tracing::warn!(
                         "{error}; trying again in {:.1} s ({number} of {})",
                         wait.as_secs_f64(),
@@ -192,25 +184,56 @@ impl Http {
         }
     }
 
-    async fn attempt<T: DeserializeOwned>(&self, call: &Call, attempt: u32) -> Result<T, Failure> {
+    /// One attempt at a call.
+    pub(super) async fn attempt<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        attempt: u32,
+    ) -> Result<T, Failure> {
         let mut request = self.request(&call.method, &call.url).timeout(self.timeout);
         if let Some(body) = &call.body {
             request = request.json(body);
         }
         let broken = |error: &reqwest::Error| {
-            Failure::Transient(connection(&call.method, &call.url, error, attempt), None)
+            Failure::Transient(self.connection(&call.method, &call.url, error, attempt), None)
         };
-        let response = request.send().await.map_err(|error| broken(&error))?;
+        let response = self.exchange(request, &call.method, &call.url, attempt).await?;
         let response = self.check(response, &call.method, &call.url, &call.what, attempt).await?;
         let text = response.text().await.map_err(|error| broken(&error))?;
         // Answers without content are {} or nothing.
         let text = if text.trim().is_empty() { "{}" } else { &text };
         let answer = serde_json::from_str(text).map_err(|error| Error::Answer {
             method: call.method_name(),
-            url: call.url.to_string(),
+            url: self.shown(&call.url),
             reason: error.to_string(),
         })?;
         Ok(answer)
+    }
+
+    /// Sends a request once and waits for the head of the answer.
+    pub(super) async fn exchange(
+        &self,
+        request: RequestBuilder,
+        method: &Method,
+        url: &Url,
+        attempt: u32,
+    ) -> Result<Response, Failure> {
+        let started = Instant::now();
+        let answer = request.send().await;
+        let milliseconds = started.elapsed().as_millis();
+        let shown = self.shown(url);
+        match answer {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                tracing::debug!("{method} {shown}: {status}, attempt {attempt}, {milliseconds} ms");
+                Ok(response)
+            }
+            Err(error) => {
+                let reason = causes(&error);
+                tracing::debug!("{method} {shown}: {reason}, attempt {attempt}, {milliseconds} ms");
+                Err(Failure::Transient(self.connection(method, url, &error, attempt), None))
+            }
+        }
     }
 
     /// A request with credentials, if it goes to the server itself.
@@ -228,6 +251,32 @@ impl Http {
         self.timeout
     }
 
+    /// The error of a request that got no answer.
+    pub(super) fn connection(
+        &self,
+        method: &Method,
+        url: &Url,
+        error: &reqwest::Error,
+        attempts: u32,
+    ) -> Error {
+        let (method, url, reason) = (name_of(method), self.shown(url), causes(error));
+        Error::Connection { method, url, reason, attempts }
+    }
+
+    /// A URL for people: without credentials, and of another server than ours without the query, which
+    /// holds the signature of a presigned one.
+    pub(super) fn shown(&self, url: &Url) -> String {
+        let mut url = url.clone();
+        if url.origin() != self.base.origin() {
+            url.set_query(None);
+            url.set_fragment(None);
+        }
+        // Neither can fail for a URL that has them.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.to_string()
+    }
+
     /// Makes an error of an answer that is one.
     pub(super) async fn check(
         &self,
@@ -241,43 +290,48 @@ impl Http {
         if status.is_success() {
             return Ok(response);
         }
-        let retry_after = retry_after(response.headers());
+        let retry_after = retry_after(response.headers(), Timestamp::now());
         // An error that breaks off says nothing for certain.
         let text = response.text().await.map_err(|error| {
-            Failure::Transient(connection(method, url, &error, attempt), retry_after)
+            Failure::Transient(self.connection(method, url, &error, attempt), retry_after)
         })?;
-        let (code, message) = explanation(status, &text);
-        let what = what.to_owned();
-        let (location, url) = (self.location(), shown(url));
-        let method = name_of(method);
+        let (error_code, message) = explanation(status, &text);
+        let (what, location) = (what.to_owned(), self.location());
+        let (method, url, status) = (name_of(method), self.shown(url), status.as_u16());
+        let refusal = || {
+            let (url, error_code, message) = (url.clone(), error_code.clone(), message.clone());
+            Some(Box::new(Refusal { method, url, status, error_code, message }))
+        };
         if message.contains("Invalid Host header") {
             let reason = format!(
                 "{message}; start the server with --allowed-hosts and the host of this URL"
             );
-            return Err(Failure::Final(Error::Invalid { what: url, location, reason }));
+            let what = "its own name".to_owned();
+            return Err(Failure::Final(Error::Invalid {
+                what,
+                location,
+                reason,
+                answer: refusal(),
+            }));
         }
-        Err(match (status.as_u16(), code.as_str()) {
+        Err(match (status, error_code.as_str()) {
             (401 | 403, _) => {
-                Failure::Final(Error::Denied { method, url, status: status.as_u16(), message })
+                Failure::Final(Error::Denied { method, url, status, error_code, message })
             }
             (_, "RESOURCE_DOES_NOT_EXIST") => {
-                Failure::Final(Error::NotFound { what, location, hint: String::new() })
+                let (hint, answer) = (String::new(), refusal());
+                Failure::Final(Error::NotFound { what, location, hint, answer })
             }
             (_, "RESOURCE_ALREADY_EXISTS") => {
-                Failure::Final(Error::AlreadyExists { what, location })
+                Failure::Final(Error::AlreadyExists { what, location, answer: refusal() })
             }
             (_, "INVALID_PARAMETER_VALUE" | "BAD_REQUEST") => {
-                Failure::Final(Error::Invalid { what, location, reason: message })
+                let answer = refusal();
+                Failure::Final(Error::Invalid { what, location, reason: message, answer })
             }
             (status, _) => {
-                let error = Error::Server {
-                    method,
-                    url,
-                    status,
-                    error_code: code,
-                    message,
-                    attempts: attempt,
-                };
+                let error =
+                    Error::Server { method, url, status, error_code, message, attempts: attempt };
                 if TRANSIENT.contains(&status) {
                     Failure::Transient(error, retry_after)
                 } else {
@@ -303,6 +357,37 @@ impl Retries {
 fn random_share() -> f64 {
     let [a, b, ..] = *uuid::Uuid::new_v4().as_bytes();
     f64::from(u16::from_le_bytes([a, b])) / 65_536.0
+}
+
+fn client(config: &ServerConfig) -> Result<Client, Error> {
+    let builder = || {
+        Client::builder()
+            .user_agent(concat!("fraud-registry/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(config.timeout)
+    };
+    let client = match &config.tls {
+        Tls::System => builder(),
+        Tls::Insecure => builder().danger_accept_invalid_certs(true),
+        Tls::Bundle(path) => builder().tls_certs_only(certificates(path)?),
+    };
+    client.build().or_else(|error| {
+        // A machine may have no certificates, as a container made from nothing; http needs none, and
+        // an https address that the server names is not trusted then.
+        if matches!(config.tls, Tls::System) && config.url.scheme() == "http" {
+            tracing::debug!("{}; https is not trusted", causes(&error));
+            if let Ok(client) = builder().tls_certs_only([]).build() {
+                return Ok(client);
+            }
+        }
+        Err(Error::Setting {
+            setting: "MLFLOW_TRACKING_SERVER_CERT_PATH".to_owned(),
+            found: match &config.tls {
+                Tls::Bundle(path) => format!("{} ({})", path.display(), causes(&error)),
+                _ => format!("not set, and {}", causes(&error)),
+            },
+            expected: "a file of certificates in PEM form".to_owned(),
+        })
+    })
 }
 
 fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, Error> {
@@ -336,10 +421,15 @@ fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, Error> {
     }
 }
 
-/// `Retry-After` in seconds; the form with a date is left to the backoff.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+/// `Retry-After`: seconds, or the date from which on to ask again (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    // One that has passed asks for no wait.
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
 }
 
 /// `error_code` and `message` of an answer; of one that is not JSON, its status and first line.
@@ -357,26 +447,8 @@ fn explanation(status: StatusCode, text: &str) -> (String, String) {
     (code, message)
 }
 
-pub(super) fn connection(
-    method: &Method,
-    url: &Url,
-    error: &reqwest::Error,
-    attempts: u32,
-) -> Error {
-    Error::Connection { method: name_of(method), url: shown(url), reason: causes(error), attempts }
-}
-
-/// A URL for people: without what may be a secret in its query, as in a presigned one.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    if url.query().is_some_and(|query| query.contains("ignature")) {
-        url.set_query(None);
-    }
-    url.to_string()
-}
-
 /// The innermost cause says it best ("connection refused"); reqwest's own text repeats the URL.
-pub(super) fn causes(error: &reqwest::Error) -> String {
+fn causes(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time (MLFLOW_HTTP_REQUEST_TIMEOUT)".to_owned();
     }
@@ -384,7 +456,11 @@ pub(super) fn causes(error: &reqwest::Error) -> String {
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
-    innermost.to_string()
+    let reason = innermost.to_string();
+    if reason.contains("invalid peer certificate") {
+        return reason + "; MLFLOW_TRACKING_SERVER_CERT_PATH names a file of certificates to trust";
+    }
+    reason
 }
 
 #[cfg(test)]
@@ -393,11 +469,43 @@ mod tests {
 
     #[test]
     fn waits_grow_and_end() {
-        let retries = Retries { most: 7, backoff_factor: 2.0, jitter: 0.0 };
+        let longest_asked = Duration::from_mins(10);
+        let retries = Retries { most: 7, backoff_factor: 2.0, jitter: 0.0, longest_asked };
         let waits: Vec<u64> = (1..=9).map(|number| retries.wait(number).as_secs()).collect();
         assert_eq!(waits, [0, 4, 8, 16, 32, 64, 120, 120, 120]);
         let jittered = Retries { jitter: 1.0, ..retries }.wait(2).as_secs_f64();
         assert!((4.0..5.0).contains(&jittered));
+    }
+
+    #[test]
+    fn a_server_says_in_seconds_or_by_a_date_when_to_come_again() {
+        let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
+        let seconds = |text: &'static str| {
+            let headers = [(RETRY_AFTER, HeaderValue::from_static(text))].into_iter().collect();
+            retry_after(&headers, now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(seconds("300"), Some(300));
+        assert_eq!(seconds("Sun, 01 Mar 2026 10:01:30 GMT"), Some(90));
+        assert_eq!(seconds("Sun, 01 Mar 2026 09:00:00 GMT"), Some(0));
+        assert_eq!(seconds("soon"), None);
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_lets_others_in() {
+        let http = Http::new(ServerConfig::new("http://u:p@h:5000").unwrap()).unwrap();
+        for (url, expected) in [
+            ("http://h:5000/api?run_id=1", "http://h:5000/api?run_id=1"),
+            ("http://a:b@h:5000/api", "http://h:5000/api"),
+            (
+                "https://x.blob.core.windows.net/a/b?sv=1&sig=secret",
+                "https://x.blob.core.windows.net/a/b",
+            ),
+            ("https://s3/a?X-Amz-Signature=secret", "https://s3/a"),
+            ("https://a:b@h:5000/c?d", "https://h:5000/c"),
+        ] {
+            assert_eq!(http.shown(&Url::parse(url).unwrap()), expected);
+        }
     }
 
     #[test]

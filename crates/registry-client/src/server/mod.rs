@@ -120,16 +120,13 @@ impl MlflowServer {
         .await
     }
 
-    async fn search_versions(
-        &self,
-        name: Option<&str>,
-        limit: Option<usize>,
-    ) -> Result<Vec<ModelVersion>, Error> {
+    async fn search_versions(&self, name: Option<&str>) -> Result<Vec<ModelVersion>, Error> {
+        let filter = name.and_then(quoted).map(|name| format!("name = {name}"));
         let versions = self
-            .pages_up_to::<Versions>(limit, |token| {
+            .pages::<Versions>(|token| {
                 let mut call = self.get("model-versions/search");
-                if let Some(name) = name {
-                    call = call.query("filter", &format!("name = {}", quoted(name)));
+                if let Some(filter) = &filter {
+                    call = call.query("filter", filter);
                 }
                 call = call.query("max_results", &PAGE.to_string());
                 call = call.query("order_by", "creation_timestamp DESC");
@@ -140,7 +137,11 @@ impl MlflowServer {
                 .about("model versions")
             })
             .await?;
-        let mut versions: Vec<_> = versions.into_iter().map(with_model_id).collect();
+        let mut versions: Vec<_> = versions
+            .into_iter()
+            .filter(|version| name.is_none_or(|name| version.name == name))
+            .map(with_model_id)
+            .collect();
         versions.sort_by_key(|version| {
             let number: u64 = version.version.parse().unwrap_or_default();
             (version.name.clone(), std::cmp::Reverse(number))
@@ -225,14 +226,32 @@ fn with_model_id(mut version: ModelVersion) -> ModelVersion {
 /// Calls that the server refuses the second time: an attempt whose answer was lost has done it.
 fn done_before(result: Result<(), Error>) -> Result<(), Error> {
     match result {
-        Err(Error::Invalid { reason, .. }) if reason.contains("UNIQUE constraint") => Ok(()),
+        Err(Error::Invalid { reason: said, .. } | Error::Server { message: said, .. })
+            if is_there_already(&said) =>
+        {
+            Ok(())
+        }
         result => result,
     }
 }
 
-/// A text in a search's filter.
-fn quoted(text: &str) -> String {
-    if text.contains('\'') { format!("\"{text}\"") } else { format!("'{text}'") }
+/// Whether this is what the server's database says of a row that it has.
+fn is_there_already(message: &str) -> bool {
+    // SQLite; PostgreSQL and SQL Server; MySQL.
+    let message = message.to_lowercase();
+    ["unique constraint", "duplicate key", "duplicate entry"]
+        .iter()
+        .any(|text| message.contains(text))
+}
+
+/// A text in a search's filter. There is no way to write one with both kinds of quotes, nor is a
+/// backslash safe, before a quote: `None`, and what is found has to be looked through.
+fn quoted(text: &str) -> Option<String> {
+    match (text.contains('\''), text.contains('"'), text.contains('\\')) {
+        (_, _, true) | (true, true, _) => None,
+        (true, false, _) => Some(format!("\"{text}\"")),
+        (false, ..) => Some(format!("'{text}'")),
+    }
 }
 
 fn run_named(run_id: &str) -> String {
@@ -290,6 +309,7 @@ impl Store for MlflowServer {
                      name another in MLFLOW_EXPERIMENT_NAME",
                     experiment.experiment_id
                 ),
+                answer: None,
             });
         }
         Ok(experiment)
@@ -356,26 +376,35 @@ impl Store for MlflowServer {
         } else {
             search.experiment_ids.clone()
         };
-        let mut conditions: Vec<String> = search
-            .tags
-            .iter()
-            .map(|tag| format!("tags.`{}` = {}", tag.key, quoted(&tag.value)))
-            .collect();
+        let (mut conditions, mut left) = (Vec::new(), Vec::new());
+        for tag in &search.tags {
+            match quoted(&tag.value) {
+                Some(value) => conditions.push(format!("tags.`{}` = {value}", tag.key)),
+                None => left.push(tag),
+            }
+        }
         conditions.extend(search.status.map(|status| format!("attributes.status = '{status}'")));
         let filter = conditions.join(" and ");
-        self.pages_up_to::<Runs>(search.limit, |token| {
-            let mut body = json!({
-                "experiment_ids": experiment_ids,
-                "filter": filter,
-                "max_results": search.limit.unwrap_or(PAGE).clamp(1, PAGE),
-                "order_by": ["attributes.start_time DESC"],
-            });
-            if let Some(token) = token {
-                body["page_token"] = json!(token);
-            }
-            self.post("runs/search", body).about("runs")
-        })
-        .await
+        let limit = search.limit.filter(|_| left.is_empty());
+        let mut runs = self
+            .pages_up_to::<Runs>(limit, |token| {
+                let mut body = json!({
+                    "experiment_ids": experiment_ids,
+                    "filter": filter,
+                    "max_results": limit.unwrap_or(PAGE).clamp(1, PAGE),
+                    "order_by": ["attributes.start_time DESC"],
+                });
+                if let Some(token) = token {
+                    body["page_token"] = json!(token);
+                }
+                self.post("runs/search", body).about("runs")
+            })
+            .await?;
+        let has =
+            |run: &Run, tag: &KeyValue| value_of(&run.data.tags, &tag.key) == Some(&tag.value);
+        runs.retain(|run| left.iter().all(|tag| has(run, tag)));
+        runs.truncate(search.limit.unwrap_or(usize::MAX));
+        Ok(runs)
     }
 
     async fn log_batch(&self, run_id: &str, batch: &Batch) -> Result<(), Error> {
@@ -564,7 +593,7 @@ impl Store for MlflowServer {
         }
         let call = self.post("model-versions/create", body).about(model_named(&version.name));
         let find = || async {
-            let latest = self.search_versions(Some(&version.name), None).await?;
+            let latest = self.search_versions(Some(&version.name)).await?;
             let ours = latest.into_iter().find(|version| has_request_id(&version.tags, &id));
             Ok(ours.map(|model_version| VersionAnswer { model_version }))
         };
@@ -583,7 +612,7 @@ impl Store for MlflowServer {
         match self.http.send::<VersionAnswer>(call.about(&what)).await {
             Ok(answer) => Ok(answer.into_version()),
             // An alias that is not there is an invalid parameter to the server.
-            Err(Error::Invalid { location, .. }) => {
+            Err(Error::Invalid { location, answer, .. }) => {
                 let model = self.registered_model(name).await?;
                 let known: Vec<&str> = model.aliases.iter().map(|a| a.alias.as_str()).collect();
                 let hint = if known.is_empty() {
@@ -591,7 +620,7 @@ impl Store for MlflowServer {
                 } else {
                     format!("; there are {}", known.join(", "))
                 };
-                Err(Error::NotFound { what, location, hint })
+                Err(Error::NotFound { what, location, hint, answer })
             }
             Err(error) => Err(error),
         }
@@ -603,7 +632,7 @@ impl Store for MlflowServer {
             Some(name) => vec![self.registered_model(name).await?],
             None => self.registered_models().await?,
         };
-        let mut versions = self.search_versions(name, None).await?;
+        let mut versions = self.search_versions(name).await?;
         // A search does not tell the aliases.
         for version in &mut versions {
             let model = models.iter().find(|model| model.name == version.name);
@@ -664,5 +693,55 @@ impl Store for MlflowServer {
         let body = json!({ "name": name, "alias": alias });
         let call = self.http.call(Method::DELETE, "registered-models/alias").json(body);
         self.nothing(call.about(model_named(name))).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_database_has_its_words_for_what_is_there() {
+        for message in [
+            "(sqlite3.IntegrityError) UNIQUE constraint failed: inputs.source_type",
+            "duplicate key value violates unique constraint \"inputs_pk\"",
+            "(1062, \"Duplicate entry 'm-1' for key 'PRIMARY'\")",
+            "Violation of PRIMARY KEY constraint 'pk'. Cannot insert duplicate key in object 'x'.",
+        ] {
+            assert!(is_there_already(message), "{message}");
+            let (method, url) = ("POST", String::new());
+            let reason = message.to_owned();
+            let invalid = Error::Invalid {
+                what: String::new(),
+                location: String::new(),
+                reason: reason.clone(),
+                answer: None,
+            };
+            assert!(done_before(Err(invalid)).is_ok());
+            let error_code = "INTERNAL_ERROR".to_owned();
+            let server = Error::Server {
+                method,
+                url,
+                status: 500,
+                error_code,
+                message: reason,
+                attempts: 1,
+            };
+            assert!(done_before(Err(server)).is_ok());
+        }
+        assert!(!is_there_already("the key is unknown"));
+    }
+
+    #[test]
+    fn a_text_in_a_filter_ends_where_it_ends() {
+        for (text, expected) in [
+            ("a b", Some("'a b'")),
+            ("it's", Some("\"it's\"")),
+            ("a \"b\"", Some("'a \"b\"'")),
+            ("it's \"b\"", None),
+            ("a\\", None),
+        ] {
+            assert_eq!(quoted(text).as_deref(), expected);
+        }
     }
 }

@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use super::artifacts::transfer_timeout;
-use super::http::{Failure, Http, connection};
+use super::artifacts::{list_proxied, transfer_timeout};
+use super::http::{Failure, Http};
 use crate::error::Error;
 
 /// From this size on it pays; S3 takes no parts below 5 MiB.
@@ -22,7 +22,9 @@ const MOST_PARTS: u64 = 10_000;
 
 #[derive(Deserialize)]
 struct Created {
-    upload_id: String,
+    /// Some storages have none.
+    #[serde(default)]
+    upload_id: Option<String>,
     credentials: Vec<Credential>,
 }
 
@@ -70,26 +72,50 @@ pub(super) async fn upload(
     let part = PART.max(size.div_ceil(MOST_PARTS));
     let count = size.div_ceil(part);
     let body = json!({ "path": name, "num_parts": count });
+    // What is there before cannot tell whether the upload has been completed, if it is as long.
+    let is_there = || is_there(http, server, folder, name, size);
+    let was_there = is_there().await?;
     // Begun twice, one upload is never completed, and the storage's rules remove it.
     let call = Http::call_url(Method::POST, url("create")).json(body);
     let created: Created = http.send(call.about("an upload in parts")).await?;
 
-    match send_parts(http, &created, file, size, part).await {
-        Ok(parts) => {
-            let body = json!({ "path": name, "upload_id": created.upload_id, "parts": parts });
-            let call = Http::call_url(Method::POST, url("complete")).json(body);
-            http.send::<serde_json::Value>(call.about("an upload in parts")).await?;
-            Ok(())
-        }
-        Err(error) => {
-            let body = json!({ "path": name, "upload_id": created.upload_id });
-            let call = Http::call_url(Method::POST, url("abort")).json(body);
-            if let Err(abort) = http.send::<serde_json::Value>(call).await {
-                tracing::warn!("an upload in parts was left unfinished: {abort}");
+    let completed = async {
+        let parts = send_parts(http, &created, file, size, part).await?;
+        let body = json!({ "path": name, "upload_id": created.upload_id, "parts": parts });
+        let call = Http::call_url(Method::POST, url("complete")).json(body);
+        let (call, is_there) = (&call.about("an upload in parts"), &is_there);
+        let completed = http.repeat(|attempt| async move {
+            // The storage knows no upload that is complete: one whose answer got lost cannot be
+            // completed again.
+            if attempt > 1 && !was_there && is_there().await? {
+                return Ok(());
             }
-            Err(error)
+            http.attempt::<serde_json::Value>(call, attempt).await.map(drop)
+        });
+        match completed.await {
+            Err(_) if !was_there && is_there().await.unwrap_or(false) => Ok(()),
+            completed => completed,
         }
+    };
+    let Err(error) = completed.await else { return Ok(()) };
+    let body = json!({ "path": name, "upload_id": created.upload_id });
+    let call = Http::call_url(Method::POST, url("abort")).json(body);
+    if let Err(abort) = http.send::<serde_json::Value>(call.about("an upload in parts")).await {
+        tracing::warn!("an upload in parts was left unfinished: {abort}");
     }
+    Err(error)
+}
+
+/// Whether the storage has a file of this size.
+async fn is_there(
+    http: &Http,
+    server: &Url,
+    folder: &str,
+    name: &str,
+    size: u64,
+) -> Result<bool, Error> {
+    let files = list_proxied(http, server, folder).await?;
+    Ok(files.iter().any(|file| !file.is_dir && file.path == name && file.file_size == size))
 }
 
 async fn send_parts(
@@ -139,10 +165,23 @@ async fn send_part(
     for (name, value) in &credential.headers {
         request = request.header(name, value);
     }
-    let response = request.body(Body::wrap_stream(body)).send().await.map_err(|error| {
-        Failure::Transient(connection(&Method::PUT, &url, &error, attempt), None)
-    })?;
+    let request = request.body(Body::wrap_stream(body));
+    let response = http.exchange(request, &Method::PUT, &url, attempt).await?;
     let response = http.check(response, &Method::PUT, &url, "a part of an upload", attempt).await?;
     let etag = response.headers().get(reqwest::header::ETAG);
     Ok(etag.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_need_not_have_an_id() {
+        // As MLflow answers where the artifacts are in Azure.
+        let text = r#"{"credentials": [{"url": "https://x/y?sig=z", "part_number": 1}]}"#;
+        let created: Created = serde_json::from_str(text).unwrap();
+        assert_eq!(created.upload_id, None);
+        assert_eq!(created.credentials[0].part_number, 1);
+    }
 }

@@ -89,6 +89,11 @@ async fn files_and_folders_do_not_replace_each_other() {
     place.store.upload_artifact(&uri, "a/b", &file).await.unwrap();
     let text = message(place.store.upload_artifact(&uri, "a", &file).await);
     assert!(text.contains("it is a folder there"), "{text}");
+    // What a server refuses could not be pushed.
+    for path in ["a#b", "a%20b"] {
+        let text = message(place.store.upload_artifact(&uri, path, &file).await);
+        assert!(text.contains("cannot keep names with"), "{text}");
+    }
     for path in ["a/b/c", "a/b/c/d"] {
         let text = message(place.store.upload_artifact(&uri, path, &file).await);
         assert!(text.contains("a part of it is a file there"), "{text}");

@@ -111,6 +111,12 @@ async fn another_format_and_another_folder_are_refused() {
     let text = message(LocalStore::open(folder.path()));
     assert!(text.contains("notes.txt") && text.contains("expected a store"), "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    // A volume that was just made is as good as empty.
+    let volume = tempfile::tempdir().unwrap();
+    std::fs::create_dir(volume.path().join("lost+found")).unwrap();
+    let store = LocalStore::open(volume.path()).unwrap();
+    assert_eq!(store.register_model("m").await.unwrap().name, "m");
 }
 
 #[tokio::test]

@@ -94,6 +94,16 @@ async fn parameters_are_set_once_and_a_refused_batch_changes_nothing() {
         let text = message(place.store.log_batch(&id, &batch).await);
         assert!(text.contains(&format!("a {kind} without a key")), "{text}");
     }
+    // What a server refuses could not be pushed.
+    for key in ["a#b", "a\"", "a@b", "a\n", "/a", "a/", "a//b", "..", "a/../b", "./a", "💳"] {
+        let batch = Batch { metrics: vec![metric(key, 0, 0, 0.0)], ..Batch::default() };
+        let text = message(place.store.log_batch(&id, &batch).await);
+        assert!(text.contains(&format!("the metric {key:?}")), "{text}");
+    }
+    for key in ["größe a/b", "system/cpu.load-1: x", "...", "_"] {
+        let batch = Batch { metrics: vec![metric(key, 0, 0, 0.0)], ..Batch::default() };
+        place.store.log_batch(&id, &batch).await.unwrap();
+    }
 }
 
 #[tokio::test]
