@@ -48,7 +48,7 @@ fn served(api: &Api) -> String {
 #[test]
 fn a_hundred_reloads_under_full_load_lose_and_mix_up_nothing() {
     let Some(wrk) = tool("wrk") else { return };
-    let production = ModelArtifact::load(&root().join("models/production")).unwrap();
+    let production = ModelArtifact::load(root().join("models/production")).unwrap();
     let models = [0.0, 1.5].map(|more| {
         let model = &production.model;
         let (scaler, intercept) = (model.scaler().clone(), model.intercept() + more);

@@ -99,8 +99,10 @@ mod tests {
             ("\"\\u0031\"", 1.0),
             ("\" 1e3\\n\"", 1000.0),
         ] {
+            let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
             let text = body("V1", text);
-            assert_eq!(one_pass::transaction(&text).unwrap().values()[1], value, "{text}");
+            let read = one_pass::transaction(&text).map(|read| read.values()[1]);
+            assert_eq!(read, is_number.then_some(value), "{text}");
             assert_eq!(transaction(&text).unwrap().values()[1], value, "{text}");
         }
     }

@@ -1,5 +1,6 @@
 //! `POST /predict`: 30 named numbers in, probability and decision out.
 
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use fraud_core::{Decision, Threshold};
 use serde::Serialize;
@@ -12,6 +13,8 @@ use crate::security::body::{Body, Unread};
 use crate::state::State;
 
 pub(crate) const PATH: &str = "/predict";
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The answer, in the order in which the Python service writes it.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
@@ -35,6 +38,20 @@ impl Answer {
             fraud_prediction: decision.fraud.into(),
             threshold_used: threshold.value(),
         }
+    }
+
+    /// As serde writes it, in a third of the time: the names need no look for what is to be escaped.
+    fn to_json(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(96);
+        let mut number = zmij::Buffer::new();
+        text.extend_from_slice(b"{\"fraud_probability\":");
+        text.extend_from_slice(number.format_finite(self.fraud_probability).as_bytes());
+        text.extend_from_slice(b",\"fraud_prediction\":");
+        text.push(b'0' + self.fraud_prediction);
+        text.extend_from_slice(b",\"threshold_used\":");
+        text.extend_from_slice(number.format_finite(self.threshold_used).as_bytes());
+        text.push(b'}');
+        text
     }
 }
 
@@ -63,7 +80,8 @@ pub(crate) async fn predict(
             let served = state.served();
             HttpResponse::Ok()
                 .insert_header((MODEL_VERSION, served.version.clone()))
-                .json(state.score(&served, &transaction))
+                .insert_header((header::CONTENT_TYPE, JSON))
+                .body(state.score(&served, &transaction).to_json())
         }
         Err(refusal) => refusal,
     }
@@ -127,6 +145,15 @@ mod tests {
         );
         for (value, text) in [(0.0, "0.0"), (0.0001, "0.0001"), (0.5, "0.5")] {
             assert_eq!(serde_json::to_string(&round4(value)).unwrap(), text);
+        }
+        for i in 0..=10_000_u16 {
+            let fraud_probability = f64::from(i) / 1e4;
+            let answer = Answer {
+                fraud_probability,
+                fraud_prediction: (i % 2).try_into().unwrap(),
+                threshold_used: f64::from(i % 97) / 97.0,
+            };
+            assert_eq!(answer.to_json(), serde_json::to_vec(&answer).unwrap());
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// On every answer, unless the route has set it.
-const ALWAYS: [(HeaderName, HeaderValue); 4] = [
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+/// For what a browser may show as a document, unless the route has set it. JSON is none: nothing in it
+/// runs, and it may not be taken for anything else.
+const DOCUMENTS: [(HeaderName, HeaderValue); 3] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (
@@ -13,16 +13,22 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
+/// A content type is what it says.
+const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+/// Answers are about somebody's transaction.
+const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 /// A year of HTTPS only, said over HTTPS.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds what is missing.
 pub(crate) fn add(headers: &mut HeaderMap, is_tls: bool) {
-    for (name, value) in ALWAYS {
-        add_one(headers, name, value);
-    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
-        add_one(headers, header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        add_one(headers, header::CACHE_CONTROL, NOT_KEPT);
+    } else {
+        for (name, value) in DOCUMENTS {
+            add_one(headers, name, value);
+        }
     }
     if is_tls {
         add_one(headers, header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
@@ -56,6 +62,6 @@ mod tests {
         add(&mut json, true);
         assert_eq!(json.get(header::CACHE_CONTROL).unwrap(), "no-store");
         assert_eq!(json.get(header::STRICT_TRANSPORT_SECURITY).unwrap(), "max-age=31536000");
-        assert_eq!(json.len(), 7);
+        assert_eq!(json.len(), 4);
     }
 }

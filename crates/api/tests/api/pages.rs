@@ -116,6 +116,7 @@ async fn the_form_has_a_labelled_field_for_each_feature_and_real_examples() {
 async fn the_page_shows_the_model_card_and_warns_of_a_synthetic_one() {
     let mut artifact = production();
     artifact.provenance.synthetic_rows = 0;
+    artifact.provenance.created_at = "2026-11-24T03:07:19Z".to_owned();
     let html = text(&TestApp::serving(&artifact).await, "/").await;
     for shown in ["29,564", "2026-11-24 03:07 UTC", "0.895", "0.966"] {
         assert!(html.contains(shown), "{shown}");
