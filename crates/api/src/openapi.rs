@@ -12,6 +12,7 @@ use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, Schema,
     SchemaFormat, SchemaType, Type,
 };
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa::{Number, OpenApi as _, PartialSchema, ToSchema};
 
@@ -20,6 +21,9 @@ use crate::request;
 use crate::routes::{batch, explain, health, metrics, model, predict};
 use crate::security;
 use crate::state::State;
+
+/// The name of the way to show a key.
+const KEY: &str = "key";
 
 const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
@@ -54,6 +58,14 @@ struct Described;
 /// If an example cannot be written as JSON.
 pub(crate) fn document(state: &State) -> serde_json::Result<OpenApi> {
     let mut document = Described::openapi();
+    if state.security.has_admin_port() {
+        document.paths.paths.retain(|path, _| path != metrics::PATH);
+    }
+    if state.security.asks_for_keys() {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme(KEY, scheme);
+        document.security = Some(vec![SecurityRequirement::new(KEY, [""; 0])]);
+    }
     let artifact = &state.served().model.artifact;
     let examples = examples::of(artifact);
     for (path, item) in &mut document.paths.paths {

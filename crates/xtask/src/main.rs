@@ -24,7 +24,7 @@ enum Command {
     Up(up::UpArgs),
     /// Install what the tests need, then check format, lints, docs and licences, and run all tests
     Test(test::TestArgs),
-    /// Measure training against the Python peer (pandas + scikit-learn), both in one run
+    /// Measure training against pandas + scikit-learn, or the API against `FastAPI`, both in one run
     Bench(bench::BenchArgs),
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
          evaluation   {MODEL}/evaluation.html\n\
          scores       {SCORES}\n\
          registry     {registry}\n\
-         API          http://localhost:{port}/predict, /health, /metrics",
+         API          http://localhost:{port}/ in a browser; /predict, /docs, /metrics",
         registry = registry(),
         port = args.port
     );
@@ -92,12 +92,17 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
 
 /// Where the run and the version are.
 fn registry() -> String {
-    let commands = "(target/release/fraud-registry runs, versions, show challenger)";
-    match std::env::var("MLFLOW_TRACKING_URI") {
-        // With what may be a password.
-        Ok(uri) if !uri.is_empty() => format!("the server of MLFLOW_TRACKING_URI {commands}"),
-        _ => format!("models/registry {commands}"),
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if set("FRAUD_TRAIN_NO_TRACKING").is_some_and(|value| !["0", "false", "no"].contains(&&*value))
+    {
+        return "none, as FRAUD_TRAIN_NO_TRACKING says".to_owned();
     }
+    // The server's URI may hold a password.
+    let place = match set("MLFLOW_TRACKING_URI") {
+        Some(_) => "the server of MLFLOW_TRACKING_URI".to_owned(),
+        None => set("FRAUD_REGISTRY").unwrap_or_else(|| "models/registry".to_owned()),
+    };
+    format!("{place} (target/release/fraud-registry runs, versions, show challenger)")
 }
 
 /// The files to train on: those that were named, the real one, or a synthetic one that is made once.

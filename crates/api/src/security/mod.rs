@@ -67,6 +67,16 @@ impl Security {
         self.args.tls_cert.is_some()
     }
 
+    /// Whether callers need a key.
+    pub(crate) const fn asks_for_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Whether metrics are on a port of their own.
+    pub(crate) const fn has_admin_port(&self) -> bool {
+        self.args.admin_port.is_some()
+    }
+
     /// Lets a request in.
     ///
     /// # Errors

@@ -83,6 +83,12 @@ async fn with_keys_only_their_holders_and_probes_are_answered() {
     for path in ["/health", "/health/live", "/health/ready", "/metrics", "/hea%6cth"] {
         assert_eq!(app.get(app.port, path).await.status(), 200, "{path}");
     }
+    let url = format!("http://127.0.0.1:{}/openapi.json", app.port);
+    let document = app.client.get(url).bearer_auth("abc").send().await.unwrap();
+    let document: Value = document.json().await.unwrap();
+    let scheme = json!({"type": "http", "scheme": "bearer"});
+    assert_eq!(document["components"]["securitySchemes"]["key"], scheme);
+    assert_eq!(document["security"], json!([{"key": []}]));
     for path in ["/model", "/health/", "/nope"] {
         assert_eq!(app.get(app.port, path).await.status(), 401, "{path}");
     }
@@ -137,6 +143,9 @@ async fn metrics_move_to_the_admin_port_and_health_is_on_both() {
     ] {
         assert_eq!(app.get(port, path).await.status(), status, "{path}");
     }
+    let document: Value = app.get(app.port, "/openapi.json").await.json().await.unwrap();
+    assert!(document["paths"].get("/metrics").is_none());
+    assert!(document["paths"].get("/health").is_some() && document.get("security").is_none());
 }
 
 #[actix_web::test]
