@@ -4,9 +4,9 @@
 
 use std::fmt;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
 
-const NAME: &str = "traceparent";
+const NAME: HeaderName = HeaderName::from_static("traceparent");
 
 /// Length of version 00, and the least of any later version.
 const LENGTH: usize = 55;
@@ -74,7 +74,7 @@ fn digits(text: &[u8]) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::HeaderValue;
 
     use super::*;
 
@@ -120,7 +120,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert_eq!(TraceParent::of(&headers), None);
         for _ in 0..2 {
-            headers.append(HeaderName::from_static(NAME), HeaderValue::from_static(EXAMPLE));
+            headers.append(NAME, HeaderValue::from_static(EXAMPLE));
         }
         assert_eq!(TraceParent::of(&headers), None);
     }

@@ -10,82 +10,36 @@ use fraud_core::schema::{AMOUNT, N_FEATURES, TIME};
 /// [`super::complete`] to find out.
 pub(super) fn transaction(text: &str) -> Option<Transaction> {
     const ALL: u32 = (1 << N_FEATURES) - 1;
+    let text = Text(text.as_bytes());
     let mut values = [0.0; N_FEATURES];
     let mut seen = 0_u32;
-    let mut rest = Rest(text.as_bytes());
-    rest.skip_space();
-    rest.take(b'{')?;
-    // Most callers write the fields in the order of the schema: the next one is looked for first.
-    let mut next = 0;
+    let mut at = text.after(text.skip_space(0), b'{')?;
     loop {
-        rest.skip_space();
-        let index = match QUOTED.get(next).and_then(|name| rest.0.strip_prefix(*name)) {
-            Some(after) => {
-                rest.0 = after;
-                Some(next)
-            }
-            None => index_of(rest.text()?),
-        };
-        next = index.map_or(next, |index| index + 1);
-        rest.skip_space();
-        rest.take(b':')?;
-        rest.skip_space();
-        match index {
+        let (index, end) = text.name(text.skip_space(at))?;
+        let value = text.skip_space(text.after(text.skip_space(end), b':')?);
+        at = match index {
             Some(index) => {
-                values[index] = rest.number()?;
+                let (number, end) = text.number(value)?;
+                values[index] = number;
                 seen |= 1 << index;
+                end
             }
-            None => rest.skip_value()?,
-        }
-        rest.skip_space();
-        match rest.next()? {
-            b',' => {}
+            None => text.value(value)?,
+        };
+        at = text.skip_space(at);
+        match text.byte(at) {
+            b',' => at += 1,
             b'}' => break,
             _ => return None,
         }
     }
-    rest.skip_space();
-    if !rest.0.is_empty() || seen != ALL {
+    if text.skip_space(at + 1) != text.0.len() || seen != ALL {
         return None;
     }
     Transaction::new(values).ok()
 }
 
-/// The names as they stand in a text.
-const QUOTED: [&[u8]; N_FEATURES] = [
-    b"\"Time\"",
-    b"\"V1\"",
-    b"\"V2\"",
-    b"\"V3\"",
-    b"\"V4\"",
-    b"\"V5\"",
-    b"\"V6\"",
-    b"\"V7\"",
-    b"\"V8\"",
-    b"\"V9\"",
-    b"\"V10\"",
-    b"\"V11\"",
-    b"\"V12\"",
-    b"\"V13\"",
-    b"\"V14\"",
-    b"\"V15\"",
-    b"\"V16\"",
-    b"\"V17\"",
-    b"\"V18\"",
-    b"\"V19\"",
-    b"\"V20\"",
-    b"\"V21\"",
-    b"\"V22\"",
-    b"\"V23\"",
-    b"\"V24\"",
-    b"\"V25\"",
-    b"\"V26\"",
-    b"\"V27\"",
-    b"\"V28\"",
-    b"\"Amount\"",
-];
-
-/// Position of a feature among the 30, by its bytes: half the time of comparing with each name.
+/// Position of a feature among the 30, by its bytes.
 fn index_of(name: &[u8]) -> Option<usize> {
     let number = match name {
         b"Time" => return Some(TIME),
@@ -97,107 +51,129 @@ fn index_of(name: &[u8]) -> Option<usize> {
     (usize::from(number) < AMOUNT).then_some(number.into())
 }
 
-/// What is still to be read of a JSON text.
-struct Rest<'a>(&'a [u8]);
+/// A JSON text. Its parts are found by where they begin, and end where the answer says.
+#[derive(Clone, Copy)]
+struct Text<'a>(&'a [u8]);
 
-impl<'a> Rest<'a> {
-    fn peek(&self) -> u8 {
-        // No byte of a JSON text outside of its values.
-        self.0.first().copied().unwrap_or(0)
+impl<'a> Text<'a> {
+    /// Behind the end, a byte that no JSON text has outside of its values.
+    #[inline]
+    fn byte(self, at: usize) -> u8 {
+        self.0.get(at).copied().unwrap_or(0)
     }
 
-    fn next(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.next()? == byte).then_some(())
-    }
-
-    fn skip_space(&mut self) {
-        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.0 {
-            self.0 = rest;
+    #[inline]
+    fn skip_space(self, mut at: usize) -> usize {
+        while matches!(self.byte(at), b' ' | b'\t' | b'\n' | b'\r') {
+            at += 1;
         }
+        at
+    }
+
+    /// Behind a byte, if it is there.
+    #[inline]
+    fn after(self, at: usize, byte: u8) -> Option<usize> {
+        (self.byte(at) == byte).then_some(at + 1)
+    }
+
+    /// The feature that is named, if one is.
+    #[inline]
+    fn name(self, at: usize) -> Option<(Option<usize>, usize)> {
+        // `"V1"` and `"V10"`, which nearly all are, byte by byte: half the time of finding the end first.
+        if self.byte(at) == b'"' && self.byte(at + 1) == b'V' {
+            let digit = |at| usize::from(self.byte(at).wrapping_sub(b'0'));
+            let (first, second) = (digit(at + 2), digit(at + 3));
+            if (1..=9).contains(&first) && self.byte(at + 3) == b'"' {
+                return Some((Some(first), at + 4));
+            }
+            let number = 10 * first + second;
+            let is_one = (1..=2).contains(&first) && second <= 9 && number < AMOUNT;
+            if is_one && self.byte(at + 4) == b'"' {
+                return Some((Some(number), at + 5));
+            }
+        }
+        let (name, end) = self.text(at)?;
+        Some((index_of(name), end))
     }
 
     /// A text in quotes in which nothing is escaped.
-    fn text(&mut self) -> Option<&'a [u8]> {
-        self.take(b'"')?;
-        let end = self.0.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
-        let (text, rest) = self.0.split_at(end);
-        self.0 = rest;
-        self.take(b'"')?;
-        Some(text)
+    fn text(self, at: usize) -> Option<(&'a [u8], usize)> {
+        let start = self.after(at, b'"')?;
+        let rest = self.0.get(start..)?;
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
+        Some((&rest[..length], self.after(start + length, b'"')?))
     }
 
-    /// A value that is neither a list nor an object.
-    fn skip_value(&mut self) -> Option<()> {
-        match self.peek() {
-            b'"' => self.text().map(drop),
-            b'-' | b'0'..=b'9' => self.number().map(drop),
+    /// The end of a value that is neither a list nor an object.
+    fn value(self, at: usize) -> Option<usize> {
+        match self.byte(at) {
+            b'"' => self.text(at).map(|(_, end)| end),
+            b'-' | b'0'..=b'9' => self.number(at).map(|(_, end)| end),
             _ => {
-                let word: &[u8] = [&b"true"[..], b"false", b"null"]
-                    .into_iter()
-                    .find(|word| self.0.starts_with(word))?;
-                self.0 = &self.0[word.len()..];
-                Some(())
+                let rest = self.0.get(at..)?;
+                let mut words = [&b"true"[..], b"false", b"null"].into_iter();
+                words.find(|word| rest.starts_with(word)).map(|word| at + word.len())
             }
+        }
+    }
+
+    /// Behind digits, which are added to `mantissa`.
+    #[inline]
+    fn digits(self, mut at: usize, mantissa: &mut u64) -> usize {
+        loop {
+            let digit = self.byte(at).wrapping_sub(b'0');
+            if digit > 9 {
+                return at;
+            }
+            *mantissa = mantissa.wrapping_mul(10).wrapping_add(digit.into());
+            at += 1;
         }
     }
 
     /// A number as JSON writes it, to the nearest double.
-    fn number(&mut self) -> Option<f64> {
-        let text = self.0;
-        let byte = |at: usize| text.get(at).copied().unwrap_or(0);
-        let digit = |at: usize| byte(at).wrapping_sub(b'0');
-        let is_negative = byte(0) == b'-';
-        let start = usize::from(is_negative);
-        let (mut at, mut mantissa) = (start, 0_u64);
-        while digit(at) < 10 {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(digit(at).into());
-            at += 1;
-        }
-        let whole = at - start;
-        if whole == 0 || (whole > 1 && byte(start) == b'0') {
+    #[inline]
+    fn number(self, at: usize) -> Option<(f64, usize)> {
+        let is_negative = self.byte(at) == b'-';
+        let start = at + usize::from(is_negative);
+        let mut mantissa = 0;
+        let mut end = self.digits(start, &mut mantissa);
+        let whole = end - start;
+        if whole == 0 || (whole > 1 && self.byte(start) == b'0') {
             return None;
         }
         let mut decimals = 0;
-        if byte(at) == b'.' {
-            at += 1;
-            let point = at;
-            while digit(at) < 10 {
-                mantissa = mantissa.wrapping_mul(10).wrapping_add(digit(at).into());
-                at += 1;
-            }
-            decimals = at - point;
+        if self.byte(end) == b'.' {
+            let point = end + 1;
+            end = self.digits(point, &mut mantissa);
+            decimals = end - point;
             if decimals == 0 {
                 return None;
             }
         }
-        let has_exponent = matches!(byte(at), b'e' | b'E');
-        if has_exponent {
-            at += 1;
-            if matches!(byte(at), b'+' | b'-') {
-                at += 1;
-            }
-            let exponent = at;
-            while digit(at) < 10 {
-                at += 1;
-            }
-            if at == exponent {
+        // Clinger (1990): both are exact, so their quotient is rounded once.
+        if whole + decimals <= MOST_DIGITS
+            && mantissa <= LARGEST_EXACT
+            && !matches!(self.byte(end), b'e' | b'E')
+        {
+            let value = mantissa as f64 / POWERS[decimals];
+            return Some((if is_negative { -value } else { value }, end));
+        }
+        self.long_number(at, end)
+    }
+
+    /// A number of many digits, or with an exponent, which begins at `end`.
+    #[cold]
+    fn long_number(self, at: usize, mut end: usize) -> Option<(f64, usize)> {
+        if matches!(self.byte(end), b'e' | b'E') {
+            let sign = end + 1;
+            let start = sign + usize::from(matches!(self.byte(sign), b'+' | b'-'));
+            end = self.digits(start, &mut 0);
+            if end == start {
                 return None;
             }
         }
-        let (number, rest) = text.split_at(at);
-        self.0 = rest;
-        // Clinger (1990): both are exact, so their quotient is rounded once.
-        if !has_exponent && whole + decimals <= MOST_DIGITS && mantissa <= LARGEST_EXACT {
-            let value = mantissa as f64 / POWERS[decimals];
-            return Some(if is_negative { -value } else { value });
-        }
-        fast_float2::parse(number).ok()
+        let value = fast_float2::parse(self.0.get(at..end)?).ok()?;
+        Some((value, end))
     }
 }
 
@@ -224,11 +200,14 @@ mod tests {
     fn names_are_those_of_the_schema() {
         for (index, name) in FEATURES.into_iter().enumerate() {
             assert_eq!(index_of(name.as_bytes()), Some(index), "{name}");
-            assert_eq!(QUOTED[index], format!("\"{name}\"").as_bytes());
+            let quoted = format!(" \"{name}\"");
+            assert_eq!(Text(quoted.as_bytes()).name(1), Some((Some(index), quoted.len())));
         }
         for other in ["", "V", "V0", "V01", "V29", "V30", "V111", "v1", "time", "Class", "Amount "]
         {
             assert_eq!(index_of(other.as_bytes()), None, "{other}");
+            let quoted = format!("\"{other}\"");
+            assert_eq!(Text(quoted.as_bytes()).name(0), Some((None, quoted.len())));
         }
     }
 
@@ -299,10 +278,9 @@ mod tests {
                 format!("{whole}.{}", whole.unsigned_abs()),
             ];
             for text in texts {
-                let mut rest = Rest(text.as_bytes());
                 let expected: f64 = serde_json::from_str(&text).unwrap();
-                prop_assert_eq!(rest.number().map(f64::to_bits), Some(expected.to_bits()), "{}", text);
-                prop_assert!(rest.0.is_empty());
+                let (value, end) = Text(text.as_bytes()).number(0).unwrap();
+                prop_assert_eq!((value.to_bits(), end), (expected.to_bits(), text.len()), "{}", text);
             }
         }
 
