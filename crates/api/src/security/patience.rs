@@ -206,13 +206,14 @@ mod tests {
 
     use super::*;
 
-    const GRACE: Duration = Duration::from_millis(300);
+    /// Much longer than a busy machine lets a test wait.
+    const GRACE: Duration = Duration::from_secs(1);
 
-    /// A caller, and the patient side of its connection: so long, then 50 bytes a second, at most 1,000.
+    /// A caller, and the patient side of its connection: so long, then 10 bytes a second, at most 1,000.
     fn connection() -> (DuplexStream, Patient<DuplexStream>) {
         let (caller, io) = duplex(64);
         let (silence, cut) = (4 * GRACE, Counter::noop());
-        let patience = Patience { grace: GRACE, rate: 50, silence, most: 1_000, cut };
+        let patience = Patience { grace: GRACE, rate: 10, silence, most: 1_000, cut };
         (caller, Patient::new(io, patience))
     }
 
@@ -255,7 +256,7 @@ mod tests {
     async fn bytes_earn_time_and_an_answer_begins_anew() {
         let (mut caller, mut io) = connection();
         let mut buffer = [0; 64];
-        // 50 bytes are another second.
+        // 60 bytes are another six seconds.
         caller.write_all(&[0; 60]).await.unwrap();
         assert_eq!(io.read(&mut buffer).await.unwrap(), 60);
         sleep(2 * GRACE).await;
