@@ -79,6 +79,7 @@ impl Application {
         let state = State::new(served, metrics, security).with_capture(capture).with_traces(traces);
         let state = web::Data::new(state);
         reload::start_shadow(&config, &state).await;
+        let stops = listen_to_stops().context("cannot listen to SIGTERM and SIGINT")?;
         let shared = state.clone();
         let documents = web::Data::new(Documents::new(&state)?);
         let batch = web::Data::new(config.batch.clone());
@@ -108,7 +109,7 @@ impl Application {
         let mut builder = Server::build()
             .max_concurrent_connections(config.security.max_connections.get())
             .shutdown_timeout(config.shutdown_timeout)
-            .shutdown_signal(stop_signal(state.clone(), config.shutdown_timeout));
+            .shutdown_signal(stop_signal(stops, state.clone(), config.shutdown_timeout));
         if let Some(workers) = config.workers {
             builder = builder.workers(workers.into());
         }
@@ -191,13 +192,16 @@ impl Application {
     }
 }
 
+/// Takes SIGTERM and SIGINT over, which end the process else. Not before there is a model: a start that
+/// waits for a registry is to be ended like any program.
+fn listen_to_stops() -> io::Result<[unix::Signal; 2]> {
+    let terminate = unix::signal(unix::SignalKind::terminate())?;
+    Ok([terminate, unix::signal(unix::SignalKind::interrupt())?])
+}
+
 /// Resolves at the first SIGTERM or SIGINT. (Left alone, actix would cut requests off at SIGINT.)
-async fn stop_signal(state: web::Data<State>, timeout: u64) {
-    let streams = [unix::SignalKind::terminate(), unix::SignalKind::interrupt()].map(unix::signal);
-    let [Ok(mut terminate), Ok(mut interrupt)] = streams else {
-        tracing::error!("cannot listen to signals: only SIGKILL will stop this process");
-        return std::future::pending().await;
-    };
+async fn stop_signal(stops: [unix::Signal; 2], state: web::Data<State>, timeout: u64) {
+    let [mut terminate, mut interrupt] = stops;
     poll_fn(|context| {
         let terminated = terminate.poll_recv(context).is_ready();
         let interrupted = interrupt.poll_recv(context).is_ready();

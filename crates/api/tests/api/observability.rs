@@ -15,7 +15,7 @@ use crate::helpers::{TestApp, amount_model, example, example_with, model_directo
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// The program itself, with its log.
-struct Service {
+pub(crate) struct Service {
     child: Child,
     url: String,
     log: Receiver<String>,
@@ -23,7 +23,7 @@ struct Service {
 }
 
 impl Service {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let model = model_directory(&amount_model());
         let mut child = Command::new(env!("CARGO_BIN_EXE_fraud-api"))
@@ -61,8 +61,8 @@ impl Service {
         request.send().await.unwrap().status()
     }
 
-    /// Asks for an end, and returns what was logged until then.
-    fn stop(mut self) -> Vec<String> {
+    /// Asks for an end, which must be a graceful one, and returns what was logged until then.
+    pub(crate) fn stop(mut self) -> Vec<String> {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());

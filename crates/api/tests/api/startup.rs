@@ -181,3 +181,11 @@ fn the_version_is_that_of_the_crate() {
     let expected = format!("fraud-api {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }
+
+/// From the moment at which it says that it serves.
+#[actix_web::test]
+async fn a_stop_right_after_the_start_is_graceful() {
+    for _ in 0..40 {
+        crate::observability::Service::start(&[]).stop();
+    }
+}
